@@ -1,0 +1,86 @@
+# Everything that is done here by hand is a target here. `make` alone lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.PHONY: bench check clean constraints demo format help test
+
+# An interpreter of your choice: make test PYTHON=python3.13 (after make clean)
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# pytest's own arguments: make test ARGS="tests/unit -k clock"
+ARGS ?=
+
+help:
+	@echo "make demo         four onboarding runs on this machine, as readable timelines"
+	@echo "make test         the whole test suite (ARGS=... is handed to pytest)"
+	@echo "make check        formatting, lint, types, import contract, and the code blocks in the docs"
+	@echo "make bench        the benchmarks (ARGS=name runs one)"
+	@echo "make format       format the code and mend what the linter can mend"
+	@echo "make constraints  install the newest versions that pyproject.toml allows and write constraints.txt"
+	@echo "make clean        remove everything that make and the tools have made"
+	@echo "The first of them makes .venv, and makes it again when pyproject.toml or constraints.txt has changed."
+
+demo: $(READY)
+	@$(BIN)/amends demo $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+# Each looks at everything, and all of them are run, so that one round shows all there is to mend.
+check: $(READY)
+	@$(MAKE) --keep-going .formatting .lint .types .imports .docs
+
+.PHONY: .formatting .lint .types .imports .docs
+.formatting:
+	@$(BIN)/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
+.lint:
+	@$(BIN)/ruff check --quiet .
+.types:
+	@$(BIN)/mypy
+.imports:
+	@report=$$($(BIN)/lint-imports --no-logo --no-cache) || { echo "$$report"; exit 1; }
+.docs:
+	@$(BIN)/python -m pytest -q tests/docs
+
+bench: $(READY)
+	@set -e; found=; for file in benchmarks/$(or $(ARGS),[a-z]*).py; do \
+		test -f "$$file" || continue; found=1; name=$${file%.py}; name=$${name#*/}; \
+		echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; \
+	done; test -n "$$found" || { echo "no benchmark of that name in benchmarks/"; exit 1; }
+
+format: $(READY)
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+clean:
+	@rm -rf $(VENV) build dist amends.egg-info .coverage .coverage.* htmlcov \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Made in one go and marked ready last, so that an interrupted set-up starts again.
+$(READY): pyproject.toml constraints.txt
+	@$(MAKE) .venv-new WITH="-c constraints.txt"
+	@touch $@
+
+constraints:
+	@$(MAKE) .venv-new WITH=
+	@{ echo "# The versions that the checks and tests run with, on Python 3.11 to 3.13. Written by: make constraints"; \
+		$(PIP) list --format=freeze --exclude-editable --exclude pip; } > constraints.txt
+	@touch $(READY)
+	@git --no-pager diff --stat -- constraints.txt
+
+.PHONY: .venv-new
+.venv-new:
+	@python=$(PYTHON); \
+	for candidate in python3 python3.13 python3.12 python3.11; do \
+		test -n "$$python" && break; \
+		$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && python=$$candidate; \
+	done; \
+	test -n "$$python" || { echo "Python 3.11 or newer is needed; none is on the PATH"; exit 1; }; \
+	echo "Setting up $(VENV) with $$($$python --version) ..."; \
+	$$python -m venv --clear $(VENV)
+	@$(PIP) install -qq $(WITH) --upgrade 'setuptools>=77.0.3'
+	@$(PIP) install -qq $(WITH) --no-build-isolation --editable '.[dev]'
