@@ -1,0 +1,1 @@
+"""What can be done and undone. Knows nothing of runs, logs or databases."""

@@ -1,0 +1,251 @@
+"""Every error that a user of amends can meet, in one tree.
+
+The branches say what the caller does next:
+
+```
+AmendsError
+├── DefinitionError             mend the code: an action, a saga or a coordinator is put together wrongly
+├── RequestError                mend the call: nothing was recorded
+│   ├── InvalidValue            a value does not fit its type, or would not survive being stored
+│   │   └── ValueTooLarge       an event would exceed `payload_limit_bytes`
+│   ├── InvalidName             a run id, a tag or a URL is not of the allowed form
+│   ├── UnknownName             no action, saga or run of that name
+│   ├── RunConflict             the run id is taken by another saga or another input
+│   ├── NotHosted               the run is under way in another process; say it there
+│   └── UnknownTask             a step was asked for from a task that the run does not know
+├── ActionError                 inside a saga: a step failed for good; catch it to go another way, or let it pass
+├── OutcomeUnknown              raised by a handler: nobody can say whether the effect landed
+├── RunFailed                   the run ended without a result, or is parked for a person
+├── LogError                    the event log
+│   ├── LogUnavailable          wait: the database does not answer; what was asked may be asked again
+│   ├── AppendConflict          somebody else wrote to the run; read it again
+│   ├── LogCorrupt              call a person: an event that cannot be read, or is of no known topic
+│   └── SchemaMismatch          migrate: the tables are not the ones that this version of the code knows
+└── CoordinatorClosed           the coordinator is not open, or is closing
+```
+
+Messages are made from the facts, which are attributes too, so a caller never has to read a message by machine.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .actions.call import Outcome
+    from .saga.events import ErrorInfo, Remaining, RunStatus
+
+__all__ = [
+    "ActionError",
+    "AmendsError",
+    "AppendConflict",
+    "CoordinatorClosed",
+    "DefinitionError",
+    "InvalidName",
+    "InvalidValue",
+    "LogCorrupt",
+    "LogError",
+    "LogUnavailable",
+    "NotHosted",
+    "OutcomeUnknown",
+    "RequestError",
+    "RunConflict",
+    "RunFailed",
+    "SchemaMismatch",
+    "UnknownName",
+    "UnknownTask",
+    "ValueTooLarge",
+]
+
+
+class AmendsError(Exception):
+    """The root of all errors that amends raises."""
+
+
+class DefinitionError(AmendsError, TypeError):
+    """An action, a saga or a coordinator is put together wrongly; mend the code."""
+
+
+class RequestError(AmendsError):
+    """A call was refused before anything was recorded; mend the call."""
+
+
+class InvalidValue(RequestError, ValueError):
+    """A value does not fit its type, or would not survive being stored.
+
+    Attributes:
+        field: where in the value, as a dotted path (`"input.address.zip"`).
+        problem: what is wrong there, and how to mend it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class ValueTooLarge(InvalidValue):
+    """An event would exceed the coordinator's `payload_limit_bytes`.
+
+    Attributes:
+        size_bytes: what it would take.
+        limit_bytes: what is allowed.
+    """
+
+    def __init__(self, field: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            field,
+            f"takes {size_bytes:,} bytes, more than the {limit_bytes:,} allowed; store it elsewhere and pass a "
+            "reference, or raise payload_limit_bytes",
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class InvalidName(RequestError, ValueError):
+    """A run id, a tag or a URL is not of the allowed form."""
+
+
+class UnknownName(RequestError, LookupError):
+    """There is no action, saga or run of that name.
+
+    Attributes:
+        kind: `"action"`, `"saga"` or `"run"`.
+        name: what was asked for.
+    """
+
+    def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
+        hint = f"; known: {', '.join(sorted(known))}" if known else ""
+        super().__init__(f"no {kind} {name!r}{hint}")
+        self.kind = kind
+        self.name = name
+
+
+class RunConflict(RequestError):
+    """The run id is taken by another saga or another input; the run that has it is unharmed.
+
+    Attributes:
+        run_id: the id that was asked for.
+    """
+
+    def __init__(self, run_id: str, difference: str) -> None:
+        super().__init__(
+            f"run {run_id!r} exists with another {difference}; use another run_id, or the same {difference}"
+        )
+        self.run_id = run_id
+        self.difference = difference
+
+
+class NotHosted(RequestError):
+    """The run is under way in another process, and only that one can take a command for it.
+
+    Attributes:
+        run_id: the run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} is under way in another process; give the command there")
+        self.run_id = run_id
+
+
+class UnknownTask(RequestError, RuntimeError):
+    """A step was asked for from a task that the run does not know, so its path would depend on timing."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(
+            f"run.do({action}) was called from a task that the run does not know; pass the branch to "
+            "run.all(branch(run), ...) instead of creating a task for it"
+        )
+        self.action = action
+
+
+class ActionError(AmendsError):
+    """A step failed for good. Inside a saga: catch it to go another way, or let it pass and the run unwinds.
+
+    Attributes:
+        action: the action's name.
+        step: the step's path.
+        attempts: how many times the handler was tried.
+        outcome: `failed`, or `unknown` when nobody can say whether the effect landed.
+        error: the recorded error of the last attempt.
+    """
+
+    def __init__(self, *, action: str, step: str, attempts: int, outcome: "Outcome", error: "ErrorInfo") -> None:
+        super().__init__(f"{action} (step {step}) {outcome} after {attempts} attempt(s): {error.type}: {error.message}")
+        self.action = action
+        self.step = step
+        self.attempts = attempts
+        self.outcome = outcome
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Exception.__new__, (type(self), *self.args), self.__dict__)
+
+
+class OutcomeUnknown(AmendsError):
+    """Raise this from a handler when nobody can say whether the effect landed (a lost reply, a read time-out).
+
+    The attempt is recorded as *unknown* instead of *failed*: it is retried with the same idempotency key, and if it
+    stays unknown, its undo is entered with `None` for the output.
+    """
+
+
+class RunFailed(AmendsError):
+    """The run ended without a result, or is parked for a person.
+
+    Attributes:
+        run_id: the run.
+        status: how it stands (`compensated`, `partially_compensated` or `parked`).
+        action: the action whose failure was the reason, or None.
+        reason: one sentence.
+        remaining: the steps whose effects still stand.
+    """
+
+    def __init__(
+        self, *, run_id: str, status: "RunStatus", action: str | None, reason: str, remaining: "Sequence[Remaining]"
+    ) -> None:
+        standing = (
+            f"; still standing: {', '.join(f'{r.action} (step {r.step})' for r in remaining)}" if remaining else ""
+        )
+        super().__init__(f"run {run_id!r} is {status}: {reason}{standing}")
+        self.run_id = run_id
+        self.status = status
+        self.action = action
+        self.reason = reason
+        self.remaining = tuple(remaining)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Exception.__new__, (type(self), *self.args), self.__dict__)
+
+
+class LogError(AmendsError):
+    """Something about the event log."""
+
+
+class LogUnavailable(LogError, ConnectionError):
+    """The database does not answer. What was asked may or may not have happened; ask again."""
+
+
+class AppendConflict(LogError):
+    """Somebody else wrote to the run; read it again.
+
+    Attributes:
+        run_id: the run.
+        expected_version: the version that the append was to follow.
+    """
+
+    def __init__(self, run_id: str, expected_version: int) -> None:
+        super().__init__(f"run {run_id!r} is no longer at version {expected_version}: somebody else wrote to it")
+        self.run_id = run_id
+        self.expected_version = expected_version
+
+
+class LogCorrupt(LogError):
+    """An event cannot be read, or is of no known topic. Nothing was imported and nothing was changed."""
+
+
+class SchemaMismatch(LogError):
+    """The tables are not the ones that this version of the code knows."""
+
+
+class CoordinatorClosed(AmendsError, RuntimeError):
+    """The coordinator is not open: use it inside `async with Coordinator(...)`, and not after."""
