@@ -1,0 +1,68 @@
+"""amends: event-sourced sagas with compensations.
+
+Write *actions* (named, typed units of work, each with a way to undo it) and *sagas* (async functions that call
+actions through their run). A `Coordinator` runs them: every step is an event, and when a step fails for good, what
+was done is undone.
+"""
+
+from .actions.action import Action, OnUnknown, action
+from .actions.call import Call, Outcome
+from .errors import (
+    ActionError,
+    AmendsError,
+    AppendConflict,
+    CoordinatorClosed,
+    DefinitionError,
+    InvalidName,
+    InvalidValue,
+    LogCorrupt,
+    LogError,
+    LogUnavailable,
+    NotHosted,
+    OutcomeUnknown,
+    RequestError,
+    RunConflict,
+    RunFailed,
+    SchemaMismatch,
+    UnknownName,
+    UnknownTask,
+    ValueTooLarge,
+)
+from .saga.coordinator import Coordinator
+from .saga.definition import Saga, saga
+from .saga.events import RunStatus
+from .saga.handle import RunHandle
+from .saga.run import Run
+
+__all__ = [
+    "Action",
+    "ActionError",
+    "AmendsError",
+    "AppendConflict",
+    "Call",
+    "Coordinator",
+    "CoordinatorClosed",
+    "DefinitionError",
+    "InvalidName",
+    "InvalidValue",
+    "LogCorrupt",
+    "LogError",
+    "LogUnavailable",
+    "NotHosted",
+    "OnUnknown",
+    "Outcome",
+    "OutcomeUnknown",
+    "RequestError",
+    "Run",
+    "RunConflict",
+    "RunFailed",
+    "RunHandle",
+    "RunStatus",
+    "Saga",
+    "SchemaMismatch",
+    "UnknownName",
+    "UnknownTask",
+    "ValueTooLarge",
+    "action",
+    "saga",
+]

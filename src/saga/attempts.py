@@ -1,0 +1,197 @@
+"""Enters the handlers of one run and says what came of it, as moments for `decide`.
+
+This is where an action's policies are asked. What a handler leaves running when its time is up (a thread, or a task
+that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..actions.action import Action, OnUnknown, Part
+from ..actions.call import Call, Outcome
+from ..actions.entering import Raised, Returned, TimedOut, enter
+from ..actions.threads import Threads
+from ..clock import Clock
+from ..errors import InvalidValue, OutcomeUnknown
+from .events import ErrorInfo, UnknownWhy
+from .failures import describe
+from .ids import idempotency_key, undo_idempotency_key
+from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
+from .state import Step, StepStatus
+
+DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
+UndoMoment = UndoSucceeded | UndoFailed
+Entry = Returned | Raised | TimedOut
+
+
+class Attempts:
+    """Enters handlers for the steps of one run.
+
+    Args:
+        run_id: the run.
+        actions: by name.
+        clock: tells the time of decisions.
+        threads: where plain functions run.
+    """
+
+    def __init__(self, run_id: str, actions: Mapping[str, Action[Any, Any]], clock: Clock, threads: Threads) -> None:
+        self._run_id = run_id
+        self._actions = actions
+        self._clock = clock
+        self._threads = threads
+        self._stragglers: dict[str, set[asyncio.Future[Any]]] = {}
+
+    async def do(self, step: Step, attempt: int) -> DoMoment:
+        """Enter the action's handler once, or find by its probe that an earlier attempt has landed."""
+        action = self._actions.get(step.action)
+        if action is None:
+            error = ErrorInfo(type="DefinitionError", message=f"no action {step.action!r} is registered here")
+            return AttemptUnknown(step.path, attempt, UnknownWhy.CRASHED, error, None, parks=True)
+        try:
+            values = action.do_values(step.input)
+        except InvalidValue as error:
+            return AttemptFailed(step.path, attempt, describe(error), None)
+        await self._stragglers_end(step.path, action.work.timeout_seconds)
+        entry = await self._do_or_probe(action, step, attempt, values)
+        return self._done(action, step, attempt, entry)
+
+    async def undo(self, step: Step, attempt: int) -> UndoMoment:
+        """Enter the action's undo once, unless a probe says that there is nothing to undo."""
+        action = self._actions.get(step.action)
+        part = action.compensation if action else None
+        if action is None or part is None:
+            message = f"no undo of {step.action!r} is registered here; register it and retry the run"
+            return UndoFailed(step.path, attempt, ErrorInfo(type="DefinitionError", message=message), None)
+        if not await self._stragglers_end(step.path, part.timeout_seconds):
+            late = TimeoutError("an attempt of the action is still running; undoing it now could be overtaken by it")
+            return self._undone(part, step, attempt, TimedOut(0.0, None), late)
+        try:
+            entry = await self._probe_and_undo(action, part, step, attempt)
+        except InvalidValue as error:
+            return UndoFailed(step.path, attempt, describe(error), None)
+        return UndoSucceeded(step.path, attempt) if entry is None else self._undone(part, step, attempt, entry)
+
+    async def _do_or_probe(self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...]) -> Entry:
+        call = self._call(step, attempt, idempotency_key(self._run_id, step.path))
+        if step.last_unknown and action.prober:
+            found = await self._enter(action.prober, values, call)
+            match found:
+                case Returned(value=None):
+                    pass
+                case Returned():
+                    return found
+                case Raised(error=error):
+                    return Raised(OutcomeUnknown(f"the probe raised {type(error).__name__}: {error}"))
+                case TimedOut():
+                    return found
+        return await self._enter(action.work, values, call)
+
+    async def _probe_and_undo(self, action: Action[Any, Any], part: Part, step: Step, attempt: int) -> Entry | None:
+        """Return how the undo ended, or None where a probe says that nothing is there."""
+        outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
+        call = self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome)
+        values = action.undo_values(step.input, step.output)
+        if outcome is Outcome.UNKNOWN and action.prober:
+            found = await self._enter(action.prober, values[:-1], call)
+            if not isinstance(found, Returned):
+                return found
+            if found.value is None:
+                return None
+            values = (*values[:-1], found.value)
+        return await self._enter(part, values, call)
+
+    def _call(self, step: Step, attempt: int, key: str, outcome: Outcome | None = None) -> Call:
+        return Call(run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, outcome=outcome)
+
+    async def _enter(self, part: Part, values: tuple[Any, ...], call: Call) -> Entry:
+        limit = part.timeout_seconds
+        if limit is not None:
+            call = replace(call, deadline=self._clock.now() + timedelta(seconds=limit))
+        entry = await enter(part.handler, values, call, limit, self._threads)
+        if isinstance(entry, TimedOut) and entry.straggler is not None:
+            self._note_straggler(call.step, entry.straggler)
+        return entry
+
+    def _done(self, action: Action[Any, Any], step: Step, attempt: int, entry: Entry) -> DoMoment:
+        match entry:
+            case Returned(value):
+                try:
+                    return AttemptSucceeded(step.path, attempt, action.output.encode(value))
+                except InvalidValue as error:
+                    return AttemptUnknown(step.path, attempt, UnknownWhy.UNSTORABLE, describe(error), None)
+            case Raised(OutcomeUnknown() as error):
+                return self._unknown(action, step, attempt, UnknownWhy.LOST, error)
+            case TimedOut():
+                return self._unknown(action, step, attempt, UnknownWhy.TIMED_OUT, _timeout(entry))
+            case Raised(error):
+                retry_at, info = self._retry_at(action.work, step.started_at, attempt, error, unknown=False)
+                return AttemptFailed(step.path, attempt, info, retry_at)
+
+    def crashed(self, step: Step) -> DoMoment:
+        """Return what becomes of an attempt that was under way when its process ended."""
+        action = self._actions.get(step.action)
+        error = OutcomeUnknown("the process ended while the attempt was under way")
+        if action is None:
+            return AttemptUnknown(step.path, step.attempts, UnknownWhy.CRASHED, describe(error), None, parks=True)
+        return self._unknown(action, step, step.attempts, UnknownWhy.CRASHED, error)
+
+    def undo_crashed(self, step: Step) -> UndoFailed:
+        """Return what becomes of an undo that was under way when its process ended: it is tried again at once."""
+        error = describe(OutcomeUnknown("the process ended while the undo was under way"))
+        return UndoFailed(step.path, step.undo_attempts, error, self._clock.now())
+
+    def _unknown(
+        self, action: Action[Any, Any], step: Step, attempt: int, why: UnknownWhy, error: BaseException
+    ) -> AttemptUnknown:
+        retry_at, info = None, describe(error)
+        if action.on_unknown is OnUnknown.RETRY:
+            retry_at, info = self._retry_at(action.work, step.started_at, attempt, error, unknown=True)
+        return AttemptUnknown(step.path, attempt, why, info, retry_at, parks=action.on_unknown is OnUnknown.PARK)
+
+    def _undone(
+        self, part: Part, step: Step, attempt: int, entry: Entry, late: BaseException | None = None
+    ) -> UndoMoment:
+        match entry:
+            case Returned():
+                return UndoSucceeded(step.path, attempt)
+            case Raised(raised):
+                error, unknown = raised, isinstance(raised, OutcomeUnknown)
+            case TimedOut():
+                error, unknown = late or _timeout(entry), True
+        since = step.undo_started_at or self._clock.now()
+        counted = attempt - step.undo_budget_from
+        retry_at, info = self._retry_at(part, since, counted, error, unknown=unknown)
+        return UndoFailed(step.path, attempt, info, retry_at)
+
+    def _retry_at(
+        self, part: Part, since: datetime, attempt: int, error: BaseException, *, unknown: bool
+    ) -> tuple[datetime | None, ErrorInfo]:
+        now = self._clock.now()
+        ask = part.policy.wait_after_unknown if unknown else part.policy.wait_after_failure
+        info = describe(error)
+        try:
+            wait = ask(attempt, error, (now - since).total_seconds())
+        except Exception as broken:  # A user's policy; its failure ends the step, and both errors are on record.
+            note = f"{info.message} (and the retry policy raised {describe(broken).type}: {describe(broken).message})"
+            return None, ErrorInfo(type=info.type, message=note)
+        return (None if wait is None else now + timedelta(seconds=wait)), info
+
+    def _note_straggler(self, path: str, straggler: "asyncio.Future[Any]") -> None:
+        stragglers = self._stragglers.setdefault(path, set())
+        stragglers.add(straggler)
+        straggler.add_done_callback(stragglers.discard)
+
+    async def _stragglers_end(self, path: str, limit_seconds: float | None) -> bool:
+        """Wait until nothing of this step is still running, for `limit_seconds` at most; returns whether it is so."""
+        stragglers = self._stragglers.get(path)
+        if not stragglers:
+            return True
+        _, running = await asyncio.wait(set(stragglers), timeout=limit_seconds)
+        return not running
+
+
+def _timeout(entry: TimedOut) -> TimeoutError:
+    return TimeoutError(f"no answer within {entry.seconds:g} s")

@@ -1,0 +1,106 @@
+"""Events to records and back, in the format of the `eventsourcing` library's own mapper.
+
+A record is a topic and the event's JSON, compressed and encrypted where the library's environment variables say so
+(`COMPRESSOR_TOPIC`, `CIPHER_TOPIC`, `CIPHER_KEY`, each also with the prefix `AMENDS_`). Reading differs from the
+library in one point: a topic that is not one of ours is refused, where the library would import whatever it names.
+"""
+
+import os
+from collections.abc import Mapping
+
+from eventsourcing.domain import EventSourcingError
+from eventsourcing.persistence import Cipher, Compressor, InfrastructureFactory, TrackingRecorder
+from eventsourcing.utils import Environment
+from pydantic import ValidationError
+
+from ..errors import DefinitionError, LogCorrupt, ValueTooLarge
+from .events import EVENT_TYPES, ActionStarted, ActionSucceeded, Event, RunCompleted, RunStarted
+from .log.port import Record
+
+DEFAULT_PAYLOAD_LIMIT_BYTES = 1 << 20
+
+_BY_TOPIC = {event.TOPIC: event for event in EVENT_TYPES}
+_PAYLOADS: dict[type[Event], str] = {
+    RunStarted: "input",
+    ActionStarted: "input",
+    ActionSucceeded: "output",
+    RunCompleted: "output",
+}
+
+
+class EventCodec:
+    """Encodes and decodes events.
+
+    Args:
+        compressor: the library's, or None.
+        cipher: the library's, or None.
+        limit_bytes: the most that an event with a user's value in it may take, as JSON.
+    """
+
+    def __init__(
+        self,
+        compressor: Compressor | None = None,
+        cipher: Cipher | None = None,
+        limit_bytes: int = DEFAULT_PAYLOAD_LIMIT_BYTES,
+    ) -> None:
+        self._compressor = compressor
+        self._cipher = cipher
+        self._limit_bytes = limit_bytes
+
+    @classmethod
+    def from_environment(
+        cls, limit_bytes: int = DEFAULT_PAYLOAD_LIMIT_BYTES, environment: Mapping[str, str] | None = None
+    ) -> "EventCodec":
+        """Make a codec by the library's environment variables.
+
+        Raises:
+            DefinitionError: a cipher is asked for without a key, or a topic names nothing.
+        """
+        variables = dict(os.environ if environment is None else environment) | _IN_MEMORY
+        factory: InfrastructureFactory[TrackingRecorder] = InfrastructureFactory.construct(
+            Environment("AMENDS", variables)
+        )
+        try:
+            return cls(factory.compressor(), factory.cipher(), limit_bytes)
+        except (OSError, ValueError, EventSourcingError) as error:
+            raise DefinitionError(f"COMPRESSOR_TOPIC, CIPHER_TOPIC or CIPHER_KEY does not fit: {error}") from error
+
+    def encode(self, event: Event) -> Record:
+        """Return `event` as it will be stored.
+
+        Raises:
+            ValueTooLarge: it holds a user's value and exceeds the limit.
+        """
+        state = event.model_dump_json(exclude_none=True).encode()
+        if len(state) > self._limit_bytes and type(event) in _PAYLOADS:
+            raise ValueTooLarge(_PAYLOADS[type(event)], len(state), self._limit_bytes)
+        if self._compressor:
+            state = self._compressor.compress(state)
+        if self._cipher:
+            state = self._cipher.encrypt(state)
+        return Record(event.TOPIC, state)
+
+    def decode(self, record: Record) -> Event:
+        """Return the event of a record.
+
+        Raises:
+            LogCorrupt: the topic is not one of ours, or the state cannot be read.
+        """
+        event_type = _BY_TOPIC.get(record.topic)
+        if event_type is None:
+            raise LogCorrupt(f"an event has the unknown topic {record.topic[:100]!r}; nothing was imported")
+        try:
+            state = self._cipher.decrypt(record.state) if self._cipher else record.state
+            state = self._compressor.decompress(state) if self._compressor else state
+            return event_type.model_validate_json(state)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:3])
+            raise LogCorrupt(f"an event of the topic {record.topic} cannot be read: {problems}") from None
+        except Exception as error:  # Ciphers and compressors are the user's choice; whatever they raise means this.
+            kind = type(error).__name__
+            raise LogCorrupt(
+                f"an event of the topic {record.topic} cannot be decrypted or decompressed: {kind}"
+            ) from error
+
+
+_IN_MEMORY = {"PERSISTENCE_MODULE": "eventsourcing.popo"}

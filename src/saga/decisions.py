@@ -1,0 +1,222 @@
+"""What a run does next: pure functions from a state and a moment to events.
+
+`decide(state, moment, now)` changes nothing and looks at nothing but its arguments. It returns the events to record;
+what they oblige the engine to do, once they are durable, follows from the events themselves (`effects.py`). A moment
+that comes too late (an attempt to start in a run that is failing, a second end) is answered with no events.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from . import events as e
+from . import moments as m
+from .events import Event, ParkReason, Remaining, RemainingWhy, RunStatus
+from .ids import idempotency_key, undo_idempotency_key
+from .state import RunState, Step, StepStatus, UndoStatus
+from .unwind import UnwindPlan, plan_unwind
+
+MAX_LAPSES = 5
+"""A run that has silenced so many workers in a row, with nothing done in between, is parked instead of tried again."""
+
+
+def decide(state: RunState, moment: m.Moment, now: datetime) -> tuple[Event, ...]:
+    """Return the events that follow from `moment`.
+
+    Args:
+        state: the run as it stands; not changed.
+        moment: what happened.
+        now: aware UTC; the time of the events.
+    """
+    match moment:
+        case m.StepAsked() | m.RetryDue() | m.AttemptSucceeded() | m.AttemptFailed() | m.AttemptUnknown():
+            return tuple(_step(state, moment, now))
+        case m.UndoSucceeded() | m.UndoFailed() | m.UndoDue():
+            return tuple(_undo(state, moment, now))
+        case m.Claim():
+            return tuple(_claim(state, moment, now))
+        case m.Retry() | m.Waive():
+            return tuple(_command(state, moment, now))
+        case m.Proceed():
+            return tuple(_proceed(state, now))
+        case _:
+            return tuple(_saga(state, moment, now))
+
+
+def _step(
+    state: RunState,
+    moment: m.StepAsked | m.RetryDue | m.AttemptSucceeded | m.AttemptFailed | m.AttemptUnknown,
+    now: datetime,
+) -> Iterator[Event]:
+    running = state.status is RunStatus.RUNNING
+    match moment:
+        case m.StepAsked(path, action, input_text, irreversible):
+            if running:
+                yield _started(state, path, action, 1, now, input_text=input_text, irreversible=irreversible)
+        case m.RetryDue(path):
+            step = state.steps[path]
+            if running and step.status is StepStatus.WAITING:
+                yield _started(state, path, step.action, step.attempts + 1, now, irreversible=step.irreversible)
+        case m.AttemptSucceeded(path, attempt, output):
+            yield e.ActionSucceeded(occurred_at=now, step=path, attempt=attempt, output=output)
+        case m.AttemptFailed(path, attempt, error, retry_at):
+            retry_at = retry_at if running else None
+            yield e.ActionFailed(occurred_at=now, step=path, attempt=attempt, error=error, retry_at=retry_at)
+        case m.AttemptUnknown(path, attempt, why, error, retry_at, parks):
+            yield e.ActionUnknown(
+                occurred_at=now,
+                step=path,
+                attempt=attempt,
+                why=why,
+                error=error,
+                retry_at=retry_at if running else None,
+                parks=parks and running,
+            )
+
+
+def _started(
+    state: RunState,
+    path: str,
+    action: str,
+    attempt: int,
+    now: datetime,
+    *,
+    irreversible: bool,
+    input_text: str | None = None,
+) -> e.ActionStarted:
+    return e.ActionStarted(
+        occurred_at=now,
+        step=path,
+        action=action,
+        attempt=attempt,
+        input=input_text,
+        idempotency_key=idempotency_key(state.run_id, path),
+        irreversible=irreversible,
+    )
+
+
+def _saga(state: RunState, moment: m.SagaReturned | m.SagaFailed | m.Diverged, now: datetime) -> Iterator[Event]:
+    running = state.status is RunStatus.RUNNING
+    match moment:
+        case m.SagaReturned(output):
+            if running and not state.active:
+                unresolved = tuple(s.path for s in state.steps.values() if s.status is StepStatus.UNKNOWN)
+                yield e.RunCompleted(occurred_at=now, output=output, unresolved=unresolved)
+        case m.SagaFailed(reason, error, action, step, by):
+            if running or (state.status is RunStatus.PARKED and state.failing is None):
+                yield e.RunFailing(occurred_at=now, reason=reason, error=error, action=action, step=step, by=by)
+        case m.Diverged(detail):
+            if running:
+                yield e.RunParked(
+                    occurred_at=now,
+                    reason=ParkReason.DIVERGED,
+                    detail=detail,
+                    remaining=tuple(_remaining(state)),
+                )
+
+
+def _undo(state: RunState, moment: m.UndoSucceeded | m.UndoFailed | m.UndoDue, now: datetime) -> Iterator[Event]:
+    match moment:
+        case m.UndoSucceeded(path, attempt):
+            yield e.ActionCompensated(occurred_at=now, step=path, attempt=attempt)
+        case m.UndoFailed(path, attempt, error, retry_at):
+            yield e.CompensationFailed(occurred_at=now, step=path, attempt=attempt, error=error, retry_at=retry_at)
+        case m.UndoDue(path):
+            if state.steps[path].undo is UndoStatus.WAITING:
+                yield _undo_started(state, path, now)
+
+
+def _undo_started(state: RunState, path: str, now: datetime) -> e.CompensationStarted:
+    return e.CompensationStarted(
+        occurred_at=now,
+        step=path,
+        attempt=state.steps[path].undo_attempts + 1,
+        idempotency_key=undo_idempotency_key(state.run_id, path),
+    )
+
+
+def _claim(state: RunState, moment: m.Claim, now: datetime) -> Iterator[Event]:
+    if state.status.ended:
+        return
+    yield e.RunClaimed(occurred_at=now, worker=moment.worker, epoch=state.epoch + 1, lapsed=moment.lapsed)
+    lapses = state.lapses + moment.lapsed
+    if lapses >= MAX_LAPSES and state.status is not RunStatus.PARKED:
+        yield e.RunParked(
+            occurred_at=now,
+            reason=ParkReason.WORKERS_DIED,
+            detail=f"{lapses} workers in a row fell silent over this run",
+            remaining=tuple(_remaining(state)),
+        )
+
+
+def _command(state: RunState, moment: m.Retry | m.Waive, now: datetime) -> Iterator[Event]:
+    if state.status is not RunStatus.PARKED:
+        return
+    match moment:
+        case m.Retry(by, reason):
+            yield e.RunResumed(occurred_at=now, by=by, reason=reason)
+            for step in state.steps.values():
+                if step.undo is UndoStatus.FAILED:
+                    yield _undo_started(state, step.path, now)
+                elif step.status is StepStatus.HELD:
+                    attempt = step.attempts + 1
+                    yield _started(state, step.path, step.action, attempt, now, irreversible=step.irreversible)
+        case m.Waive(path, by, reason):
+            step_or_none = state.steps.get(path)
+            if step_or_none is not None and step_or_none.undo is UndoStatus.FAILED:
+                yield e.CompensationWaived(occurred_at=now, step=path, by=by, reason=reason)
+                yield e.RunResumed(occurred_at=now, by=by, reason=reason)
+
+
+def _proceed(state: RunState, now: datetime) -> Iterator[Event]:
+    if state.status is RunStatus.RUNNING and state.held and state.held == len(state.active):
+        held = [step for step in state.steps.values() if step.status is StepStatus.HELD]
+        yield e.RunParked(
+            occurred_at=now,
+            reason=ParkReason.OUTCOME_UNKNOWN,
+            detail="; ".join(f"nobody knows whether {step.action} (step {step.path}) landed" for step in held),
+            remaining=tuple(_remaining(state)),
+        )
+    if state.status is not RunStatus.UNWINDING or state.active:
+        return
+    plan = state.plan or plan_unwind(state.steps.values())
+    ready = plan.ready()
+    for path in ready:
+        yield _undo_started(state, path, now)
+    if plan.done:
+        yield e.RunCompensated(occurred_at=now, remaining=tuple(_remaining(state)))
+    elif not ready and not state.undoing:
+        yield _parked_undo(state, plan, now)
+
+
+def _parked_undo(state: RunState, plan: UnwindPlan, now: datetime) -> e.RunParked:
+    failed = [state.steps[path] for path in plan.order if state.steps[path].undo is UndoStatus.FAILED]
+    errors = (f"{s.action} (step {s.path}): {s.undo_error.message if s.undo_error else ''}" for s in failed)
+    return e.RunParked(
+        occurred_at=now,
+        reason=ParkReason.UNDO_FAILED,
+        detail=f"cannot undo {'; '.join(errors)}",
+        remaining=tuple(_remaining(state)),
+    )
+
+
+def _remaining(state: RunState) -> Iterator[Remaining]:
+    for step in state.steps.values():
+        why = _why_remaining(step)
+        if why is not None:
+            yield Remaining(step=step.path, action=step.action, why=why)
+
+
+def _why_remaining(step: Step) -> RemainingWhy | None:
+    if not step.stands and step.status not in (StepStatus.HELD, StepStatus.RUNNING):
+        return None
+    if step.irreversible:
+        return RemainingWhy.IRREVERSIBLE
+    match step.undo:
+        case UndoStatus.COMPENSATED:
+            return None
+        case UndoStatus.WAIVED:
+            return RemainingWhy.WAIVED
+        case UndoStatus.FAILED:
+            return RemainingWhy.UNDO_FAILED
+        case _:
+            return RemainingWhy.HELD_BACK

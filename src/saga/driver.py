@@ -1,0 +1,359 @@
+"""Drives one run: feeds moments to `decide`, makes the events durable, then carries out what they oblige to.
+
+Order is everything here. A moment is decided and folded at once, so the saga function may run ahead of the disk; but a
+handler is entered, and a result is told, only when the events that it rests on are durable. All events that come up
+while an append is under way go into the next one together.
+
+Everything runs on the event loop's thread, and nothing between a moment and its folding awaits, so no lock is needed.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from ..actions.action import Action
+from ..actions.threads import Threads
+from ..clock import Clock
+from ..errors import AppendConflict, CoordinatorClosed, InvalidValue, LogUnavailable, ValueTooLarge
+from . import effects as fx
+from . import moments as m
+from .attempts import Attempts
+from .codec import EventCodec
+from .decisions import decide
+from .definition import Saga
+from .effects import effect_of
+from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
+from .failures import describe
+from .log.port import Log, Record
+from .outcomes import action_error, saga_ended
+from .registry import Registry
+from .replay import Replay
+from .run import Run
+from .state import RunState, StepStatus, UndoStatus, evolve
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+APPEND_BYTES = 1 << 20
+"""A run's pending events go into appends of about this size, so that a wide group does not make one huge commit."""
+
+RUN_AHEAD_HOPS = 3
+"""Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
+reaches the function in three, and the steps that it then asks for share the commit."""
+
+OUTAGE_PAUSE_SECONDS = 1.0
+
+
+class Host:
+    """What all drivers of a coordinator share."""
+
+    def __init__(self, log: Log, codec: EventCodec, registry: Registry, clock: Clock, threads: Threads) -> None:
+        self.log = log
+        self.codec = codec
+        self.registry = registry
+        self.clock = clock
+        self.threads = threads
+
+
+class Driver:
+    """Drives one run until it ends, is parked, or is no longer ours.
+
+    Args:
+        host: what the coordinator's drivers share.
+        state: the run as it stands in the log; of version 0 for a new one.
+        saga: its function; None where it is only to be unwound.
+
+    Attributes:
+        acknowledged: done when the first append is durable; fails with what the append failed with.
+        finished: done when the run has ended or is parked, or fails when it is no longer ours.
+    """
+
+    def __init__(self, host: Host, state: RunState, saga: Saga[Any, Any] | None) -> None:
+        loop = asyncio.get_running_loop()
+        self.state = state
+        self.acknowledged: asyncio.Future[None] = loop.create_future()
+        self.finished: asyncio.Future[RunState] = loop.create_future()
+        self._host = host
+        self._saga = saga
+        self._run = Run(state.run_id, state.tags, self)
+        self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads)
+        self._durable_version = state.version
+        self._pending: list[tuple[Event, Record]] = []
+        self._woken = asyncio.Event()
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._replay = Replay(state)
+        self._saga_task: asyncio.Task[None] | None = None
+        self._verdict: m.SagaReturned | m.SagaFailed | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._commands: list[tuple[int, asyncio.Future[None]]] = []
+        self._stopped = False
+
+    # What happens to the run
+
+    def record(self, *events: Event) -> None:
+        """Take events that are facts already: the start of the run, a claim.
+
+        Raises:
+            ValueTooLarge: one of them exceeds the limit; none is taken.
+        """
+        records = [self._host.codec.encode(event) for event in events]
+        for event, record in zip(events, records, strict=True):
+            evolve(self.state, event)
+            self._pending.append((event, record))
+            self._notice(event)
+        self._woken.set()
+
+    def take(self, moment: m.Moment) -> None:
+        """Decide what follows from `moment`, and from where the run then stands.
+
+        Raises:
+            ValueTooLarge: an event of it exceeds the limit; nothing has changed.
+        """
+        if self._stopped:
+            return
+        while events := decide(self.state, moment, self._host.clock.now()):
+            self.record(*events)
+            moment = m.PROCEED
+        self._offer_verdict()
+
+    async def durable(self) -> None:
+        """Wait until all that has been taken so far is durable.
+
+        Raises:
+            AppendConflict: the run is no longer ours, so it never will be.
+            CoordinatorClosed: the coordinator was closed first.
+        """
+        if self._durable_version < self.state.version:
+            command: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._commands.append((self.state.version, command))
+            await command
+
+    def _notice(self, event: Event) -> None:
+        if isinstance(event, RunFailing):
+            asyncio.get_running_loop().call_soon(self._recover, self._replay.take_all())
+        path = getattr(event, "step", None)
+        if path is None or path in self.state.active:
+            return
+        for waiter in self._waiters.pop(path, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _offer_verdict(self) -> None:
+        """A saga that has returned completes when the last attempt that it did not wait for has ended."""
+        if self._verdict and self.state.status is RunStatus.RUNNING and not self.state.active:
+            verdict, self._verdict = self._verdict, None
+            self._conclude(verdict)
+
+    # What the saga function asks for
+
+    async def ask(self, path: str, action: Action[In, Out], value: In) -> Out:
+        """Return the output of a step, from the log if it is there, else by doing it. See `Run.do`."""
+        self._host.registry.action(action)
+        text = _named(path, action.name, lambda: action.input.encode(value))
+        divergence = self._replay.ask(path, action, text)
+        if divergence is not None:
+            self.take(m.Diverged(divergence))
+            raise asyncio.CancelledError("the run is parked")
+        if path not in self.state.steps:
+            asked = m.StepAsked(path, action.name, text, action.irreversible)
+            _named(path, action.name, lambda: self.take(asked))
+        step = self.state.steps.get(path)
+        if step is None:
+            raise asyncio.CancelledError("the run does nothing new any more")
+        self._recover(self._replay.take(path))
+        while path in self.state.active:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(path, []).append(waiter)
+            await waiter
+        if step.status is StepStatus.SUCCEEDED and step.output is not None:
+            return action.output.decode(step.output)
+        raise action_error(step)
+
+    async def _call_saga(self, saga: Saga[Any, Any]) -> None:
+        verdict = await saga_ended(saga, self._run, self.state.input)
+        self._run.leave()
+        divergence = await self._replay.end()
+        if divergence is not None:
+            self.take(m.Diverged(divergence))
+        elif isinstance(verdict, m.SagaReturned):
+            self._verdict = verdict
+            self._offer_verdict()
+        else:
+            self._conclude(verdict)
+
+    def _conclude(self, verdict: m.SagaReturned | m.SagaFailed) -> None:
+        try:
+            self.take(verdict)
+        except ValueTooLarge as error:
+            self.take(m.SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+
+    # The loop
+
+    async def drive(self) -> None:
+        """Drive the run. Never raises; `acknowledged` and `finished` tell."""
+        try:
+            self._begin()
+            while not self.finished.done():
+                await self._woken.wait()
+                self._woken.clear()
+                await self._flush()
+        except (AppendConflict, LogUnavailable) as error:
+            self._fail(error)
+        except asyncio.CancelledError:
+            self._fail(CoordinatorClosed("the coordinator was closed before the run ended; its events are kept"))
+            raise
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            self._let_go()
+
+    def recover(self) -> None:
+        """Take up a run where its events leave it: what was under way then is unknown now, what waited waits on.
+
+        Called once for a run that was read from the log, before anything else is asked of it. The steps of a run that
+        goes forward are taken up one by one, when the saga function asks for them, so that a function that asks for
+        something else is found out before any handler is entered.
+        """
+        for path in list(self.state.undoing):
+            step = self.state.steps[path]
+            if step.undo is UndoStatus.RUNNING:
+                self.take(self._attempts.undo_crashed(step))
+            elif step.undo_due_at is not None:
+                self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
+        if self.state.failing is not None:
+            self._recover(self._replay.take_all())
+
+    def _recover(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            step = self.state.steps[path]
+            if step.status is StepStatus.RUNNING:
+                self.take(self._attempts.crashed(step))
+            elif step.status is StepStatus.WAITING and step.due_at is not None:
+                self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
+
+    def _begin(self) -> None:
+        if self.state.status is RunStatus.RUNNING and self._saga is not None:
+            self._saga_task = asyncio.create_task(self._call_saga(self._saga))
+            self._run.enter(self._saga_task)
+        self.take(m.PROCEED)
+
+    async def _flush(self) -> None:
+        while self._pending:
+            for _ in range(RUN_AHEAD_HOPS):
+                await asyncio.sleep(0)
+            batch = self._next_batch()
+            await self._append([record for _, record in batch])
+            self._durable_version += len(batch)
+            self._acknowledge()
+            for event, _ in batch:
+                effect = effect_of(event)
+                if effect is not None:
+                    self._carry_out(effect)
+
+    def _acknowledge(self) -> None:
+        if not self.acknowledged.done():
+            self.acknowledged.set_result(None)
+        while self._commands and self._commands[0][0] <= self._durable_version:
+            _, command = self._commands.pop(0)
+            if not command.done():
+                command.set_result(None)
+
+    def _next_batch(self) -> list[tuple[Event, Record]]:
+        size = count = 0
+        for _, record in self._pending:
+            size += len(record.state)
+            if count and size > APPEND_BYTES:
+                break
+            count += 1
+        batch, self._pending = self._pending[:count], self._pending[count:]
+        return batch
+
+    async def _append(self, records: list[Record]) -> None:
+        while True:
+            try:
+                return await self._host.log.append(self.state.run_id, self._durable_version, records)
+            except LogUnavailable:
+                if not self.acknowledged.done():
+                    raise
+            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+
+    # What durable events oblige to
+
+    def _carry_out(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.EnterAction(path, attempt):
+                self._replay.when_asked(path, lambda: self._spawn(self._do(path, attempt)))
+            case fx.EnterUndo(path, attempt):
+                self._spawn(self._undo(path, attempt))
+            case fx.WaitUntil(at, moment):
+                delay = (at - self._host.clock.now()) / timedelta(seconds=1)
+                call_later = asyncio.get_running_loop().call_later
+                self._timers[moment.path] = call_later(max(0.0, delay), self.take, moment)
+            case fx.CallOff():
+                self._call_off()
+            case fx.Rest():
+                self._rest()
+
+    async def _do(self, path: str, attempt: int) -> None:
+        moment = await self._attempts.do(self.state.steps[path], attempt)
+        try:
+            self.take(moment)
+        except ValueTooLarge as error:
+            self.take(m.AttemptUnknown(path, attempt, UnknownWhy.UNSTORABLE, describe(error), None))
+
+    async def _undo(self, path: str, attempt: int) -> None:
+        self.take(await self._attempts.undo(self.state.steps[path], attempt))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._attempt_ended)
+
+    def _attempt_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+            self._woken.set()
+
+    def _call_off(self) -> None:
+        self._run.leave()
+        if self._saga_task is not None:
+            self._saga_task.cancel()
+
+    # The end
+
+    def _rest(self) -> None:
+        """Let whoever waits know, unless a command has meanwhile set the run going again."""
+        if not self._pending and not self.finished.done():
+            self.finished.set_result(self.state)
+
+    def _fail(self, error: BaseException) -> None:
+        waited_for: list[asyncio.Future[Any]] = [self.acknowledged, self.finished]
+        for future in waited_for + [command for _, command in self._commands]:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # Whoever waits gets it; nobody waiting is no reason to complain.
+
+    def _let_go(self) -> None:
+        self._stopped = True
+        self._call_off()
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+
+
+T = TypeVar("T")
+
+
+def _named(path: str, action: str, body: Callable[[], T]) -> T:
+    """Run `body`, and let its complaint about a value say whose value it is."""
+    try:
+        return body()
+    except ValueTooLarge as error:
+        raise ValueTooLarge(f"step {path} ({action}) {error.field}", error.size_bytes, error.limit_bytes) from None
+    except InvalidValue as error:
+        raise InvalidValue(f"step {path} ({action}) {error.field}", error.problem) from None

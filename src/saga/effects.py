@@ -1,0 +1,63 @@
+"""What an event obliges the engine to do, once it is durable. Values, made from events, carried out by the driver."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from . import events as e
+from .events import Event
+from .moments import RetryDue, UndoDue
+
+
+@dataclass(frozen=True, slots=True)
+class EnterAction:
+    """Enter the action's handler for this attempt."""
+
+    path: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnterUndo:
+    """Enter the undo's handler for this attempt."""
+
+    path: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Come back with `moment` at this time (aware UTC)."""
+
+    at: datetime
+    moment: RetryDue | UndoDue
+
+
+@dataclass(frozen=True, slots=True)
+class CallOff:
+    """Stop the saga function: nothing that it asks for is done any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The run has ended or is parked: tell whoever waits, and let go of it."""
+
+
+Effect = EnterAction | EnterUndo | WaitUntil | CallOff | Rest
+
+
+def effect_of(event: Event) -> Effect | None:
+    """Return what `event` obliges the engine to do."""
+    match event:
+        case e.ActionStarted():
+            return EnterAction(event.step, event.attempt)
+        case e.CompensationStarted():
+            return EnterUndo(event.step, event.attempt)
+        case e.ActionFailed(retry_at=at) | e.ActionUnknown(retry_at=at) if at is not None:
+            return WaitUntil(at, RetryDue(event.step))
+        case e.CompensationFailed(retry_at=at) if at is not None:
+            return WaitUntil(at, UndoDue(event.step))
+        case e.RunFailing():
+            return CallOff()
+        case e.RunParked() | e.RunCompleted() | e.RunCompensated():
+            return Rest()
+    return None

@@ -1,0 +1,272 @@
+"""The events of a run: everything that ever happens to it, and the only thing that is stored.
+
+Each is a frozen model, one JSON document, one row. Values (inputs, outputs) stand in them as JSON *text*: opaque to
+every tool that reads the log, so that no payload can make an event unreadable. The set of topics only grows, and so
+do the fields of an event, always with a default, because what was written once is read for ever.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from ..actions.values import JsonText
+
+Path = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+"""A step's address in its run: `1`, `2`, `3.1.2`; from the structure of the saga's code, never from timing."""
+
+
+class RunStatus(StrEnum):
+    """How a run stands. `parked` is an alarm, not an end."""
+
+    RUNNING = "running"
+    UNWINDING = "unwinding"
+    PARKED = "parked"
+    COMPLETED = "completed"
+    COMPENSATED = "compensated"
+    PARTIALLY_COMPENSATED = "partially_compensated"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to the run."""
+        return self in _ENDS
+
+
+_ENDS = frozenset({RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.PARTIALLY_COMPENSATED})
+
+
+class UnknownWhy(StrEnum):
+    """Why nobody can say whether an attempt's effect landed."""
+
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    """The handler raised `OutcomeUnknown`."""
+    UNSTORABLE = "unstorable"
+    """The handler returned something that cannot be recorded."""
+
+
+class FailingReason(StrEnum):
+    """Why a run does nothing new any more and is undone."""
+
+    ACTION_FAILED = "action_failed"
+    SAGA_RAISED = "saga_raised"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+
+
+class ParkReason(StrEnum):
+    """Why a run needs a person."""
+
+    UNDO_FAILED = "undo_failed"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    DIVERGED = "diverged"
+    """The saga function asks for other steps than the recorded ones."""
+    WORKERS_DIED = "workers_died"
+    """One worker after the other fell silent over it."""
+
+
+class RemainingWhy(StrEnum):
+    """Why a step's effect stands although its run was undone."""
+
+    IRREVERSIBLE = "irreversible"
+    WAIVED = "waived"
+    UNDO_FAILED = "undo_failed"
+    HELD_BACK = "held_back"
+    """Its undo must wait for one that failed."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorInfo(_Frozen):
+    """What an attempt raised: the class's name, and its text, redacted and cut."""
+
+    type: str
+    message: str
+
+
+class Remaining(_Frozen):
+    """A step whose effect stands although its run was undone."""
+
+    step: Path
+    action: str
+    why: RemainingWhy
+
+
+class Event(_Frozen):
+    """What all events have."""
+
+    TOPIC: ClassVar[str]
+    occurred_at: AwareDatetime
+
+
+class RunStarted(Event):
+    """A run exists. First in its stream."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunStarted"
+    saga: str
+    saga_version: int
+    input: JsonText
+    tags: dict[str, str] = Field(default_factory=dict)
+    deadline: AwareDatetime | None = None
+
+
+class RunClaimed(Event):
+    """A worker owns the run from here on; the epoch counts its owners."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunClaimed"
+    worker: str
+    epoch: int
+    lapsed: bool = False
+    """The owner before had fallen silent: it died, or the run killed it."""
+
+
+class ActionStarted(Event):
+    """An attempt may be entered. The input stands in the first attempt only."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:ActionStarted"
+    step: Path
+    action: str
+    attempt: int
+    input: JsonText | None = None
+    idempotency_key: str
+    irreversible: bool = False
+
+
+class ActionSucceeded(Event):
+    """An attempt returned."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:ActionSucceeded"
+    step: Path
+    attempt: int
+    output: JsonText
+
+
+class ActionFailed(Event):
+    """An attempt raised. Without `retry_at` the step failed for good."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:ActionFailed"
+    step: Path
+    attempt: int
+    error: ErrorInfo
+    retry_at: AwareDatetime | None = None
+
+
+class ActionUnknown(Event):
+    """Nobody can say whether an attempt's effect landed. Without `retry_at` nobody tries to find out.
+
+    `parks` says that a person is to decide.
+    """
+
+    TOPIC: ClassVar[str] = "amends.saga.events:ActionUnknown"
+    step: Path
+    attempt: int
+    why: UnknownWhy
+    error: ErrorInfo
+    retry_at: AwareDatetime | None = None
+    parks: bool = False
+
+
+class RunFailing(Event):
+    """From here nothing new is done: attempts under way end, then the run unwinds."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunFailing"
+    reason: FailingReason
+    error: ErrorInfo
+    action: str | None = None
+    step: Path | None = None
+    by: str | None = None
+
+
+class CompensationStarted(Event):
+    """An attempt of an undo may be entered."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:CompensationStarted"
+    step: Path
+    attempt: int
+    idempotency_key: str
+
+
+class ActionCompensated(Event):
+    """An undo returned: the step's effect is gone."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:ActionCompensated"
+    step: Path
+    attempt: int
+
+
+class CompensationFailed(Event):
+    """An attempt of an undo raised, timed out or was interrupted. Without `retry_at` the undo failed for good."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:CompensationFailed"
+    step: Path
+    attempt: int
+    error: ErrorInfo
+    retry_at: AwareDatetime | None = None
+
+
+class CompensationWaived(Event):
+    """A person says that a step needs no more undoing."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:CompensationWaived"
+    step: Path
+    by: str
+    reason: str
+
+
+class RunParked(Event):
+    """The run waits for a person."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunParked"
+    reason: ParkReason
+    detail: str
+    remaining: tuple[Remaining, ...] = ()
+
+
+class RunResumed(Event):
+    """A person lets a parked run go on."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunResumed"
+    by: str
+    reason: str
+
+
+class RunCompleted(Event):
+    """The saga returned. `unresolved` are steps that stayed unknown although it went on."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunCompleted"
+    output: JsonText
+    unresolved: tuple[Path, ...] = ()
+
+
+class RunCompensated(Event):
+    """The run was undone, but for what `remaining` says."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunCompensated"
+    remaining: tuple[Remaining, ...] = ()
+
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    RunStarted,
+    RunClaimed,
+    ActionStarted,
+    ActionSucceeded,
+    ActionFailed,
+    ActionUnknown,
+    RunFailing,
+    CompensationStarted,
+    ActionCompensated,
+    CompensationFailed,
+    CompensationWaived,
+    RunParked,
+    RunResumed,
+    RunCompleted,
+    RunCompensated,
+)
+"""Every event there is. A row with the topic of none of them is refused."""
+
+# The eventsourcing library finds out by this annotation that its own mapper may build our events with a text id. It
+# must not be a field (an event does not know its place), so it is added when the models are complete.
+Event.__annotations__ |= {"originator_id": str, "originator_version": int}

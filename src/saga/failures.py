@@ -1,0 +1,51 @@
+"""An exception as it may be recorded: its class and its text, without secrets, cut to a bound.
+
+Events cannot be edited, so the text is redacted before it is cut and before it is written. Tracebacks and local
+variables never enter an event.
+"""
+
+import re
+
+from .events import ErrorInfo
+
+MESSAGE_LIMIT = 2_000
+"""Characters of an error's text that are kept."""
+
+_SECRETS = (
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@/]+(?=@)", re.IGNORECASE),  # scheme://user:SECRET@host
+    re.compile(r"(?P<keep>\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(
+        r"(?P<keep>[\"']?\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)"
+        r"(?!(?:bearer|basic|token)\s)[^\s\"',;&)}\]]+",
+        re.IGNORECASE,
+    ),
+)
+
+
+def describe(error: BaseException) -> ErrorInfo:
+    """Return the class and the text of `error`, fit to be recorded. Never raises."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return ErrorInfo(type=_storable(name)[:200], message=_cut(redact(_storable(_text(error)))))
+
+
+def redact(text: str) -> str:
+    """Return `text` with what looks like a credential replaced by `***`."""
+    for secret in _SECRETS:
+        text = secret.sub(r"\g<keep>***", text)
+    return text
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as broken:  # A user's __str__ may do anything; the attempt's outcome must not depend on it.
+        return f"(its text cannot be had: __str__ raised {type(broken).__name__})"
+
+
+def _storable(text: str) -> str:
+    return text[: 20 * MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}... ({len(text):,} characters)"

@@ -1,0 +1,66 @@
+"""Names of runs, tags and workers, and the keys that make repeated effects recognisable."""
+
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from ..errors import InvalidName
+
+RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,199}")
+TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
+TAG_VALUE_LIMIT = 200
+
+_KEYS = uuid.UUID("5b1f4c0e-6a0f-5e0b-9d0c-2f6a3c1d7e42")
+"""The namespace of our keys (RFC 9562, section 5.5); never change it."""
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a new run id; later ones sort after earlier ones (48 bits of milliseconds, as in a UUID of version 7)."""
+    return f"{int(now.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+
+
+def new_worker() -> str:
+    """Return a token for this boot of this process; never a host name, because two boots must differ."""
+    return uuid.uuid4().hex
+
+
+def checked_run_id(run_id: object) -> str:
+    """Return `run_id` if it may name a run.
+
+    Raises:
+        InvalidName: it may not.
+    """
+    if not isinstance(run_id, str) or not RUN_ID_PATTERN.fullmatch(run_id):
+        raise InvalidName(
+            f"run_id {str(run_id)[:80]!r}: use 1 to 200 letters, digits and _ . : @ / + -, a letter or digit first"
+        )
+    return run_id
+
+
+def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the tags as a dictionary if their names and values may be stored.
+
+    Raises:
+        InvalidName: a name or a value may not.
+    """
+    checked: dict[str, str] = {}
+    for name, value in cast("Mapping[object, object]", tags or {}).items():
+        if not isinstance(name, str) or not TAG_PATTERN.fullmatch(name):
+            raise InvalidName(f"tag name {str(name)[:80]!r}: use 1 to 64 letters, digits and _ . : -, a letter first")
+        if not isinstance(value, str) or len(value) > TAG_VALUE_LIMIT or not value.isprintable():
+            raise InvalidName(f"tags.{name}: use at most {TAG_VALUE_LIMIT} printable characters")
+        checked[name] = value
+    return checked
+
+
+def idempotency_key(run_id: str, step: str) -> str:
+    """Return the key that every attempt of a step carries: opaque, because it travels to other systems."""
+    return str(uuid.uuid5(_KEYS, f"{run_id} {step} do"))
+
+
+def undo_idempotency_key(run_id: str, step: str) -> str:
+    """Return the key that every attempt of a step's undo carries."""
+    return str(uuid.uuid5(_KEYS, f"{run_id} {step} undo"))

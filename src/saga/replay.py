@@ -1,0 +1,90 @@
+"""Holds a saga function that runs over recorded steps against what was recorded.
+
+The function must ask for the same steps at the same paths. Where it does not, its code has changed in a way that this
+run cannot follow, and that is found out before a handler is entered: a recorded attempt that was under way is taken up
+again only when the function has asked for its step.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..actions.action import Action
+from ..actions.values import JsonText
+from ..errors import InvalidValue
+from .state import RunState, Step, StepStatus
+
+_LAST_TURNS = 10
+
+
+class Replay:
+    """What is left of the recorded steps for the function to ask for.
+
+    Args:
+        state: the run as it was read from the log; nothing recorded, nothing to replay.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self._unasked = dict(state.steps)
+        self._interrupted = {
+            path for path in state.active if state.steps[path].status in (StepStatus.RUNNING, StepStatus.WAITING)
+        }
+        self._entries: dict[str, Callable[[], None]] = {}
+
+    def ask(self, path: str, action: Action[Any, Any], input_text: JsonText) -> str | None:
+        """Note that the function asks for a step; returns what is wrong with that, or None."""
+        recorded = self._unasked.get(path)
+        if recorded is None:
+            return None
+        if recorded.action != action.name:
+            return f"step {path}: expected {recorded.action!r} (recorded), got {action.name!r} (the code)"
+        if not _same_input(recorded, action, input_text):
+            return f"step {path} ({action.name}): the code asks for it with another input than the recorded one"
+        del self._unasked[path]
+        if path in self._entries:
+            self._entries.pop(path)()
+        return None
+
+    async def end(self) -> str | None:
+        """Note that the function has ended; returns what is wrong with that, or None.
+
+        Over recorded results it may end before tasks that it started and did not wait for have had a turn.
+        """
+        for _ in range(_LAST_TURNS):
+            if not self._unasked:
+                return None
+            await asyncio.sleep(0)
+        missing = next(iter(self._unasked.values()), None)
+        if missing is None:
+            return None
+        return f"step {missing.path}: expected {missing.action!r} (recorded), but the code ended without it"
+
+    def take(self, path: str) -> list[str]:
+        """Return the step, once, if it was interrupted."""
+        if path not in self._interrupted:
+            return []
+        self._interrupted.discard(path)
+        return [path]
+
+    def take_all(self) -> list[str]:
+        """Return all interrupted steps that are left, once: the run is to be undone, whatever the code is now."""
+        paths = sorted(self._interrupted)
+        self._interrupted.clear()
+        return paths
+
+    def when_asked(self, path: str, entry: Callable[[], None]) -> None:
+        """Call `entry` when the function has asked for the step: now, unless it is a recorded one."""
+        if path in self._unasked:
+            self._entries[path] = entry
+        else:
+            entry()
+
+
+def _same_input(recorded: Step, action: Action[Any, Any], asked: JsonText) -> bool:
+    """Compare through today's type, so that a field added with a default since is no difference."""
+    if recorded.input == asked:
+        return True
+    try:
+        return action.input.encode(action.input.decode(recorded.input)) == asked
+    except InvalidValue:
+        return False

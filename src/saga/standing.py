@@ -1,0 +1,24 @@
+"""What the log's table of unfinished runs says of a run: a fold of its events, kept in the append's own transaction."""
+
+from . import events as e
+from .events import Event
+from .log.port import Standing
+
+
+def standing_after(standing: Standing | None, event: Event) -> Standing | None:
+    """Return how a run stands for those who look for work, after `event`; None before its first."""
+    if isinstance(event, e.RunStarted):
+        return Standing(event.saga, event.saga_version)
+    if standing is None:
+        return None
+    match event:
+        case e.RunClaimed():
+            return standing._replace(owner=event.worker)
+        case e.RunFailing():
+            return standing._replace(unwinding=True, at_rest=False)
+        case e.RunResumed():
+            return standing._replace(at_rest=False)
+        case e.RunParked() | e.RunCompleted() | e.RunCompensated():
+            return standing._replace(at_rest=True)
+        case _:
+            return standing

@@ -1,0 +1,224 @@
+"""What a run's events add up to.
+
+`evolve(state, event)` folds one event into the state and returns it. It decides nothing and checks nothing: what is in
+the log has happened. The state is changed in place, because a run of ten thousand steps must not copy ten thousand
+steps for each event; it belongs to whoever folds it (decision record 003).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+
+from ..actions.values import JsonText
+from . import events as e
+from .events import ErrorInfo, Event, Remaining, RunStatus
+from .unwind import UnwindPlan, plan_unwind
+
+
+class StepStatus(Enum):
+    """How the doing of a step stands."""
+
+    RUNNING = auto()
+    """An attempt was started."""
+    WAITING = auto()
+    """The next attempt is due at `due_at`."""
+    HELD = auto()
+    """Unknown, and a person is to decide."""
+    SUCCEEDED = auto()
+    FAILED = auto()
+    UNKNOWN = auto()
+
+
+class UndoStatus(Enum):
+    """How the undoing of a step stands."""
+
+    NONE = auto()
+    RUNNING = auto()
+    WAITING = auto()
+    COMPENSATED = auto()
+    FAILED = auto()
+    WAIVED = auto()
+
+
+@dataclass(slots=True)
+class Step:
+    """One call of an action. `started_at` and `undo_started_at` are those of the first attempt."""
+
+    path: str
+    action: str
+    input: JsonText
+    irreversible: bool
+    started_at: datetime
+    started_version: int
+    """The version of the latest `ActionStarted`."""
+    attempts: int = 1
+    status: StepStatus = StepStatus.RUNNING
+    last_unknown: bool = False
+    """The latest attempt's outcome is unknown."""
+    settled_version: int = 0
+    output: JsonText | None = None
+    error: ErrorInfo | None = None
+    due_at: datetime | None = None
+    undo: UndoStatus = UndoStatus.NONE
+    undo_attempts: int = 0
+    undo_budget_from: int = 0
+    """Attempts that were made before a person asked for more; they do not count against the undo's budget."""
+    undo_started_at: datetime | None = None
+    undo_due_at: datetime | None = None
+    undo_error: ErrorInfo | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the step may have left an effect."""
+        return self.status in (StepStatus.SUCCEEDED, StepStatus.UNKNOWN)
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run after some of its events; after none of them, an empty state of version 0."""
+
+    run_id: str
+    version: int = 0
+    status: RunStatus = RunStatus.RUNNING
+    saga: str = ""
+    saga_version: int = 0
+    input: JsonText = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    started_at: datetime | None = None
+    worker: str | None = None
+    epoch: int = 0
+    lapses: int = 0
+    """How many owners in a row fell silent without anything getting done."""
+    steps: dict[str, Step] = field(default_factory=dict)
+    active: set[str] = field(default_factory=set)
+    """Steps that are running, waiting or held."""
+    held: int = 0
+    failing: e.RunFailing | None = None
+    undoing: set[str] = field(default_factory=set)
+    """Steps whose undo is running or waiting."""
+    plan: UnwindPlan | None = None
+    parked: e.RunParked | None = None
+    output: JsonText | None = None
+    remaining: tuple[Remaining, ...] = ()
+
+
+def evolve(state: RunState, event: Event) -> RunState:
+    """Fold one event into `state`, which is changed and returned."""
+    state.version += 1
+    match event:
+        case e.ActionStarted():
+            _action_started(state, event)
+        case e.ActionSucceeded():
+            state.lapses = 0
+            state.steps[event.step].output = event.output
+            _settle(state, state.steps[event.step], StepStatus.SUCCEEDED)
+        case e.ActionFailed():
+            _attempt_ended(state, event, unknown=False)
+        case e.ActionUnknown():
+            _attempt_ended(state, event, unknown=True)
+        case e.CompensationStarted() | e.ActionCompensated() | e.CompensationFailed() | e.CompensationWaived():
+            _undo(state, event)
+        case _:
+            _run(state, event)
+    return state
+
+
+def fold(run_id: str, events: Iterable[Event]) -> RunState:
+    """Return the state of a run after `events`, from its first."""
+    state = RunState(run_id)
+    for event in events:
+        evolve(state, event)
+    return state
+
+
+def _action_started(state: RunState, event: e.ActionStarted) -> None:
+    step = state.steps.get(event.step)
+    if step is None:
+        step = state.steps[event.step] = Step(
+            event.step, event.action, event.input or "", event.irreversible, event.occurred_at, state.version
+        )
+    if step.status is StepStatus.HELD:
+        state.held -= 1
+    step.status = StepStatus.RUNNING
+    step.attempts = event.attempt
+    step.started_version = state.version
+    state.active.add(event.step)
+
+
+def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown, *, unknown: bool) -> None:
+    step = state.steps[event.step]
+    step.error = event.error
+    step.last_unknown = unknown
+    if event.retry_at is not None:
+        step.status, step.due_at = StepStatus.WAITING, event.retry_at
+    elif isinstance(event, e.ActionUnknown) and event.parks:
+        step.status = StepStatus.HELD
+        state.held += 1
+    else:
+        _settle(state, step, StepStatus.UNKNOWN if unknown else StepStatus.FAILED)
+
+
+def _settle(state: RunState, step: Step, status: StepStatus) -> None:
+    step.status, step.settled_version, step.due_at = status, state.version, None
+    step.last_unknown = status is StepStatus.UNKNOWN
+    state.active.discard(step.path)
+
+
+def _undo(
+    state: RunState,
+    event: e.CompensationStarted | e.ActionCompensated | e.CompensationFailed | e.CompensationWaived,
+) -> None:
+    step = state.steps[event.step]
+    state.plan = state.plan or plan_unwind(state.steps.values())
+    match event:
+        case e.CompensationStarted():
+            if step.undo is UndoStatus.FAILED:
+                step.undo_budget_from = step.undo_attempts
+            step.undo, step.undo_attempts = UndoStatus.RUNNING, event.attempt
+            step.undo_started_at = step.undo_started_at or event.occurred_at
+            state.undoing.add(event.step)
+            state.plan.began(event.step)
+        case e.CompensationFailed():
+            step.undo_error, step.undo_due_at = event.error, event.retry_at
+            step.undo = UndoStatus.FAILED if event.retry_at is None else UndoStatus.WAITING
+            if event.retry_at is None:
+                state.undoing.discard(event.step)
+        case _:
+            state.lapses = 0
+            step.undo = UndoStatus.COMPENSATED if isinstance(event, e.ActionCompensated) else UndoStatus.WAIVED
+            step.undo_due_at = None
+            state.undoing.discard(event.step)
+            state.plan.resolved(event.step)
+
+
+def _run(state: RunState, event: Event) -> None:
+    match event:
+        case e.RunStarted():
+            state.saga, state.saga_version = event.saga, event.saga_version
+            state.input, state.tags, state.started_at = event.input, event.tags, event.occurred_at
+        case e.RunClaimed():
+            state.worker, state.epoch = event.worker, event.epoch
+            state.lapses += event.lapsed
+        case e.RunFailing():
+            state.status, state.failing, state.parked = RunStatus.UNWINDING, event, None
+            _settle_the_waiting(state)
+        case e.RunParked():
+            state.status, state.parked, state.remaining = RunStatus.PARKED, event, event.remaining
+        case e.RunResumed():
+            state.lapses = 0
+            state.status = RunStatus.UNWINDING if state.failing else RunStatus.RUNNING
+            state.parked, state.remaining = None, ()
+        case e.RunCompleted():
+            state.status, state.output = RunStatus.COMPLETED, event.output
+        case e.RunCompensated():
+            state.remaining = event.remaining
+            state.status = RunStatus.PARTIALLY_COMPENSATED if event.remaining else RunStatus.COMPENSATED
+
+
+def _settle_the_waiting(state: RunState) -> None:
+    """A run that is failing starts no further attempt, so what waited for one is as settled as it will ever be."""
+    for path in [path for path in state.active if state.steps[path].status is not StepStatus.RUNNING]:
+        step = state.steps[path]
+        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)
+    state.held = 0
