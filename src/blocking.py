@@ -84,9 +84,10 @@ class BlockingCoordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Out:
-        """Start a run and wait for its result; see `Coordinator.run`."""
-        return self.wait_for(self._coordinator.run(saga, value, run_id=run_id, tags=tags))
+        """Start a run and wait for its result; see `Coordinator.run`, and `BlockingHandle.result` for the time limit."""
+        return self.wait_for(self._coordinator.run(saga, value, run_id=run_id, tags=tags), timeout_seconds)
 
     def invoke(
         self,
@@ -95,9 +96,10 @@ class BlockingCoordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Out:
-        """Run one action as a run of its own; see `Coordinator.invoke`."""
-        return self.wait_for(self._coordinator.invoke(action, value, run_id=run_id, tags=tags))
+        """Run one action as a run of its own; see `Coordinator.invoke`, and `BlockingHandle.result` for the time limit."""
+        return self.wait_for(self._coordinator.invoke(action, value, run_id=run_id, tags=tags), timeout_seconds)
 
     def handle(self, run_id: str) -> "BlockingHandle[Any]":
         """Return a handle on a run that may have been started elsewhere; see `Coordinator.handle`."""

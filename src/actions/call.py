@@ -23,6 +23,7 @@ class Call:
         attempt: 1, 2, 3 ...; an undo counts its own.
         idempotency_key: the same for every attempt of a step, and another one for its undo; pass it to whatever
             system the handler talks to. A UUID in its usual text form.
+        undoes: for an undo, the key that the step's attempts carried, to find by it what they may have left; else None.
         deadline: when the attempt will be given up (aware UTC), or None where it has no time limit.
         outcome: for an undo, how the step ended: `succeeded`, or `unknown` (its output is then None, and nothing may
             be there to undo). None for the action itself.
@@ -32,5 +33,6 @@ class Call:
     step: str
     attempt: int
     idempotency_key: str
+    undoes: str | None = None
     deadline: datetime | None = None
     outcome: Outcome | None = None

@@ -84,7 +84,8 @@ class Attempts:
                 case Returned():
                     return found
                 case Raised(error=error):
-                    return Raised(OutcomeUnknown(f"the probe raised {type(error).__name__}: {error}"))
+                    info = describe(error)
+                    return Raised(OutcomeUnknown(f"the probe raised {info.type}: {info.message}"))
                 case TimedOut():
                     return found
         return await self._enter(action.work, values, call)
@@ -92,10 +93,11 @@ class Attempts:
     async def _probe_and_undo(self, action: Action[Any, Any], part: Part, step: Step, attempt: int) -> Entry | None:
         """Return how the undo ended, or None where a probe says that nothing is there."""
         outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
-        call = self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome)
+        key = idempotency_key(self._run_id, step.path)
+        call = replace(self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome), undoes=key)
         values = action.undo_values(step.input, step.output)
         if outcome is Outcome.UNKNOWN and action.prober:
-            found = await self._enter(action.prober, values[:-1], call)
+            found = await self._enter(action.prober, values[:-1], self._call(step, attempt, key, outcome))
             if not isinstance(found, Returned):
                 return found
             if found.value is None:
@@ -174,10 +176,10 @@ class Attempts:
         info = describe(error)
         try:
             wait = ask(attempt, error, (now - since).total_seconds())
-        except Exception as broken:  # A user's policy; its failure ends the step, and both errors are on record.
+            return (None if wait is None else now + timedelta(seconds=wait)), info
+        except BaseException as broken:  # A user's policy; its failure ends the step, and both errors are on record.
             note = f"{info.message} (and the retry policy raised {describe(broken).type}: {describe(broken).message})"
             return None, ErrorInfo(type=info.type, message=note)
-        return (None if wait is None else now + timedelta(seconds=wait)), info
 
     def _note_straggler(self, path: str, straggler: "asyncio.Future[Any]") -> None:
         stragglers = self._stragglers.setdefault(path, set())

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from . import events as e
 from . import moments as m
-from .events import Event, ParkReason, Remaining, RemainingWhy, RunStatus
+from .events import Event, FailingReason, ParkReason, Remaining, RemainingWhy, RunStatus
 from .ids import idempotency_key, undo_idempotency_key
 from .state import RunState, Step, StepStatus, UndoStatus
 from .unwind import UnwindPlan, plan_unwind
@@ -102,7 +102,8 @@ def _saga(state: RunState, moment: m.SagaReturned | m.SagaFailed | m.Diverged, n
                 unresolved = tuple(s.path for s in state.steps.values() if s.status is StepStatus.UNKNOWN)
                 yield e.RunCompleted(occurred_at=now, output=output, unresolved=unresolved)
         case m.SagaFailed(reason, error, action, step, by):
-            if running or (state.status is RunStatus.PARKED and state.failing is None):
+            parked = state.status is RunStatus.PARKED and state.failing is None
+            if running or (parked and reason is FailingReason.CANCELLED):
                 yield e.RunFailing(occurred_at=now, reason=reason, error=error, action=action, step=step, by=by)
         case m.Diverged(detail):
             if running:

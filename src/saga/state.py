@@ -55,7 +55,7 @@ class Step:
     attempts: int = 1
     status: StepStatus = StepStatus.RUNNING
     last_unknown: bool = False
-    """The latest attempt's outcome is unknown."""
+    """An attempt's outcome is unknown, and none has succeeded since: a later failure does not say what that one did."""
     settled_version: int = 0
     output: JsonText | None = None
     error: ErrorInfo | None = None
@@ -149,14 +149,14 @@ def _action_started(state: RunState, event: e.ActionStarted) -> None:
 def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown, *, unknown: bool) -> None:
     step = state.steps[event.step]
     step.error = event.error
-    step.last_unknown = unknown
+    step.last_unknown = step.last_unknown or unknown
     if event.retry_at is not None:
         step.status, step.due_at = StepStatus.WAITING, event.retry_at
     elif isinstance(event, e.ActionUnknown) and event.parks:
         step.status = StepStatus.HELD
         state.held += 1
     else:
-        _settle(state, step, StepStatus.UNKNOWN if unknown else StepStatus.FAILED)
+        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)
 
 
 def _settle(state: RunState, step: Step, status: StepStatus) -> None:
