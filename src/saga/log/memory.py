@@ -1,0 +1,85 @@
+"""A log in memory: for tests, simulations and demonstrations. Nothing outlives the object.
+
+It keeps the same promises as the others but for durability, and draws no random number, so a simulation that runs on
+it is repeatable.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from ...errors import AppendConflict, LogUnavailable
+from .following import Bell, Notification, tail
+from .port import Record
+from .writer import Append, is_stored
+
+__all__ = ["MemoryLog"]
+
+_PAGE_COUNT = 500
+
+
+class MemoryLog:
+    """A `Log` whose records live as long as the object does, over any number of `close` and `open`."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, list[Record]] = {}
+        self._order: list[Notification] = []
+        self._bell = Bell()
+        self._bell.break_off()
+
+    async def open(self) -> None:
+        """Make the log usable."""
+        self._bell.mend()
+
+    async def close(self) -> None:
+        """End the followers and refuse further calls; the records stay."""
+        self._bell.break_off()
+
+    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+        """Add records to a run, all or nothing; see `Log.append`.
+
+        Raises:
+            AppendConflict: the run is at another version, written by somebody else.
+            LogUnavailable: the log is not open.
+        """
+        if not records:
+            raise ValueError("an append takes at least one record")
+        self._check_open()
+        stored = self._runs.get(run_id, [])
+        if len(stored) == expected_version:
+            self._store(run_id, expected_version, records)
+        elif not is_stored(Append(run_id, expected_version, records), stored[expected_version:]):
+            raise AppendConflict(run_id, expected_version)
+        # A real log never answers in the same turn of the event loop, and code must not come to rely on one that does.
+        await asyncio.sleep(0)
+
+    async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
+        """Return a run's records with versions above `after_version`, in order; see `Log.read`."""
+        self._check_open()
+        await asyncio.sleep(0)
+        return self._runs.get(run_id, [])[after_version:]
+
+    def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
+        """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
+        return tail(self._bell, self._read_page, after_position, poll_seconds=None)
+
+    async def _read_page(self, after_position: int) -> list[Notification]:
+        return self._order[after_position : after_position + _PAGE_COUNT]
+
+    def _store(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+        self._runs.setdefault(run_id, []).extend(records)
+        for version, record in enumerate(records, expected_version + 1):
+            position = len(self._order) + 1
+            self._order.append(
+                Notification(
+                    originator_id=run_id,
+                    originator_version=version,
+                    topic=record.topic,
+                    state=record.state,
+                    id=position,
+                )
+            )
+        self._bell.ring()
+
+    def _check_open(self) -> None:
+        if self._bell.is_broken:
+            raise LogUnavailable("the log is not open")

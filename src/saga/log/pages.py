@@ -1,0 +1,34 @@
+"""How much is read at once, by every log that lies in a database.
+
+A page is bounded in rows and in bytes, so that neither a long run nor large events can fill the memory, or keep one
+query going for longer than the server allows. A page always has at least one row if there is one.
+"""
+
+from collections.abc import Sequence
+
+from .following import Notification
+from .port import Record
+
+__all__ = ["PAGE_BYTES", "PAGE_COUNT", "Row", "is_last", "notification", "record"]
+
+PAGE_COUNT = 1000
+PAGE_BYTES = 4 * 1024 * 1024
+
+Row = tuple[str, int, str, bytes, int]
+"""Run id, version, topic, state, position: the columns of `stored_events`, in the order that our statements name."""
+
+
+def is_last(rows: Sequence[Row]) -> bool:
+    """Tell whether a page was cut short by neither bound, so that nothing followed it when it was read."""
+    return len(rows) < PAGE_COUNT and sum(len(row[3]) for row in rows) < PAGE_BYTES
+
+
+def record(row: Row) -> Record:
+    """Return what a reader of one run gets for a row."""
+    return Record(row[2], row[3])
+
+
+def notification(row: Row) -> Notification:
+    """Return what a follower of all runs gets for a row."""
+    run_id, version, topic, state, position = row
+    return Notification(originator_id=run_id, originator_version=version, topic=topic, state=state, id=position)

@@ -1,0 +1,185 @@
+"""A log in PostgreSQL: any number of processes on any number of machines.
+
+A batch is one call of a stored function in autocommit mode, one round trip: no transaction is ever open while a
+client thinks, so a process that is stopped in its tracks blocks nobody. psycopg's pipeline mode is not used (large
+states hang in it), nor is a pool: one connection writes, one reads, and each follower has its own.
+"""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+
+from psycopg.types.numeric import Int8
+
+from ...errors import LogUnavailable, SchemaMismatch
+from .following import Notification
+from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
+from .patience import Patience
+from .port import Record
+from .postgres_session import PostgresSession, conninfo
+from .statements import statement
+from .writer import Append, GroupCommit
+
+__all__ = ["PostgresLog"]
+
+_COLUMNS = ["originator_id text", "originator_version bigint", "topic text", "state bytea", "notification_id bigint"]
+
+_OFF = {"", "n", "no", "f", "false", "off", "0"}  # what the library takes for no
+
+_ELSEWHERE = (
+    "give amends another database, or a schema of its own: CREATE SCHEMA amends, and add "
+    "?options=-csearch_path%3Damends to the URL"
+)
+
+
+class PostgresLog:
+    """A `Log` in a PostgreSQL database, in the table format of the eventsourcing library.
+
+    Args:
+        url: a libpq URL. The server must be the primary, reached without a pooler that changes sessions.
+        patience_seconds: how long a server that does not answer is asked again before `LogUnavailable` is raised.
+        poll_seconds: how soon `follow` sees new records when no notification arrives.
+
+    Raises:
+        InvalidName: libpq cannot read the URL.
+    """
+
+    def __init__(self, url: str, *, patience_seconds: float = 10.0, poll_seconds: float = 1.0) -> None:
+        self._parameters = conninfo(url)
+        self._patience_seconds = patience_seconds
+        self._poll_seconds = poll_seconds
+        self._writer: PostgresSession | None = None
+        self._reader: PostgresSession | None = None
+        self._followers: set[PostgresSession] = set()
+        self._commits = GroupCommit(self, patience_seconds)
+
+    async def open(self) -> None:
+        """Connect, create the table and the function where there are none, and check the table; see `Log.open`.
+
+        Raises:
+            LogUnavailable: the server does not answer.
+            SchemaMismatch: there is a table of another shape, or gaps are switched on (see the message).
+        """
+        _refuse_gaps()
+        self._writer = PostgresSession(self._parameters)
+        self._reader = PostgresSession(self._parameters)
+        self._commits = GroupCommit(self, self._patience_seconds)
+        try:
+            await Patience(self._patience_seconds).ask(self._migrate)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let the appends under way end, then close every connection; see `Log.close`."""
+        await self._commits.close()
+        sessions = [session for session in (self._writer, self._reader, *self._followers) if session is not None]
+        self._writer = self._reader = None
+        for session in sessions:
+            await session.close()
+
+    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+        """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
+
+        Raises:
+            AppendConflict: the run is at another version, written by somebody else.
+            LogUnavailable: the server did not answer for `patience_seconds`.
+        """
+        _opened(self._writer)
+        await self._commits.append(run_id, expected_version, records)
+
+    async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
+        """Return a run's records with versions above `after_version`, in order; see `Log.read`.
+
+        Raises:
+            LogUnavailable: the server did not answer for `patience_seconds`.
+        """
+        session = _opened(self._reader)
+        return await Patience(self._patience_seconds).ask(lambda: _read(session, run_id, after_version))
+
+    async def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
+        """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
+        session = PostgresSession(self._parameters, listen=True)
+        self._followers.add(session)
+        try:
+            while self._reader is not None:
+                page = await self._next_page(session, after_position)
+                if page:
+                    after_position = page[-1].id
+                    yield page
+        finally:
+            self._followers.discard(session)
+            await session.close()
+
+    async def commit(self, batch: Sequence[Append]) -> Sequence[str]:
+        """Write a batch in one call; see `Backend.commit`."""
+        rows = [
+            (append.run_id, Int8(version), record.topic, record.state)
+            for append in batch
+            for version, record in enumerate(append.records, append.expected_version + 1)
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        ((conflicted,),) = await _opened(self._writer).fetch(statement("postgres_append"), columns)
+        return list(conflicted)
+
+    async def _next_page(self, session: PostgresSession, after_position: int) -> list[Notification]:
+        """Return the next page, or after a while an empty one, or one that is empty because the log was closed."""
+        parameters = {"after": Int8(after_position), **_BOUNDS}
+
+        async def look() -> list[Notification]:
+            if self._reader is None:
+                return []
+            rows = await session.fetch(statement("postgres_follow"), parameters)
+            if not rows:
+                await session.wait_for_news(self._poll_seconds)
+            return [notification(row) for row in rows]
+
+        # A follower has nobody to tell that the server is away, so it asks for ever.
+        return await Patience(float("inf")).ask(look)
+
+    async def _migrate(self) -> None:
+        """Look before writing: a role that may not create anything can use what another has created."""
+        writer = _opened(self._writer)
+        ((columns, has_function),) = await writer.fetch(statement("postgres_shape"))
+        if columns:
+            _check(columns)
+        if not columns or not has_function:
+            await writer.run_script(statement("postgres_schema"))
+            ((columns, _),) = await writer.fetch(statement("postgres_shape"))
+            _check(columns)
+
+
+_BOUNDS = {"page_count": Int8(PAGE_COUNT), "page_bytes": Int8(PAGE_BYTES)}
+
+
+async def _read(session: PostgresSession, run_id: str, after_version: int) -> list[Record]:
+    records: list[Record] = []
+    while True:
+        after = Int8(after_version + len(records))
+        rows = await session.fetch(statement("postgres_read"), {"run_id": run_id, "after": after, **_BOUNDS})
+        records += [record(row) for row in rows]
+        if is_last(rows):
+            return records
+
+
+def _opened(session: PostgresSession | None) -> PostgresSession:
+    if session is None:
+        raise LogUnavailable("the log is not open")
+    return session
+
+
+def _check(columns: Sequence[str]) -> None:
+    if list(columns) == _COLUMNS:
+        return
+    if "originator_id uuid" in columns:
+        reason = "has uuid originator ids, so it belongs to another application of the eventsourcing library"
+    else:
+        reason = "has other columns"
+    raise SchemaMismatch(f"the table stored_events {reason}; {_ELSEWHERE}")
+
+
+def _refuse_gaps() -> None:
+    if os.environ.get("POSTGRES_ENABLE_DB_FUNCTIONS", "").strip().lower() not in _OFF:
+        raise SchemaMismatch(
+            "POSTGRES_ENABLE_DB_FUNCTIONS is on: it makes the eventsourcing library write without the log's lock, and "
+            "followers would silently miss events; switch it off for every process that writes to this database"
+        )

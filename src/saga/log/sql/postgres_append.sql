@@ -1,0 +1,1 @@
+SELECT amends_append_v1(%b::text[], %b::bigint[], %b::text[], %b::bytea[])

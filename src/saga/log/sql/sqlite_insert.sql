@@ -1,0 +1,1 @@
+INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)

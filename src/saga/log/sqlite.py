@@ -1,0 +1,154 @@
+"""A log in an SQLite file: one machine, any number of processes, no server.
+
+One connection writes and one reads, each in a thread of its own. A batch is one `BEGIN IMMEDIATE` transaction: it
+takes the write lock before it looks at a version, so what it saw still holds when it writes.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from ...errors import SchemaMismatch
+from .following import Bell, Notification, tail
+from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
+from .patience import Patience
+from .port import Record
+from .sqlite_connection import SQLiteConnection
+from .statements import statement
+from .writer import Append, GroupCommit
+
+__all__ = ["SQLiteLog"]
+
+_COLUMNS = [("originator_id", "TEXT"), ("originator_version", "INTEGER"), ("topic", "TEXT"), ("state", "BLOB")]
+
+
+class SQLiteLog:
+    """A `Log` in the file at `path`, in the table format of the eventsourcing library.
+
+    Args:
+        path: the database file; created, readable for its owner alone, if it is not there. Its directory must exist.
+        patience_seconds: how long a locked or full file is asked again before `LogUnavailable` is raised.
+        poll_seconds: how soon `follow` sees what other processes have written; its own writes it sees at once.
+
+    Attributes:
+        path: the database file.
+    """
+
+    def __init__(self, path: Path | str, *, patience_seconds: float = 10.0, poll_seconds: float = 0.05) -> None:
+        self._patience_seconds = patience_seconds
+        self._poll_seconds = poll_seconds
+        self.path = Path(path)
+        self._writer = SQLiteConnection(self.path, "amends sqlite writer")
+        self._reader = SQLiteConnection(self.path, "amends sqlite reader")
+        self._commits = GroupCommit(self, patience_seconds)
+        self._bell = Bell()
+        self._bell.break_off()
+
+    async def open(self) -> None:
+        """Create the file and the table where there are none, and check the table; see `Log.open`.
+
+        Raises:
+            LogUnavailable: the file cannot be opened, or stays locked.
+            SchemaMismatch: there is a table of another shape.
+        """
+        self._writer.start()
+        self._reader.start()
+        self._commits = GroupCommit(self, self._patience_seconds)
+        self._bell.mend()
+        try:
+            await Patience(self._patience_seconds).ask(lambda: self._writer.run(_migrate))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let the appends under way end, then close the connections; see `Log.close`."""
+        await self._commits.close()
+        self._bell.break_off()
+        await self._reader.stop()
+        await self._writer.stop()
+
+    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+        """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
+
+        Raises:
+            AppendConflict: the run is at another version, written by somebody else.
+            LogUnavailable: the file stayed locked or full.
+        """
+        self._writer.check_started()
+        await self._commits.append(run_id, expected_version, records)
+
+    async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
+        """Return a run's records with versions above `after_version`, in order; see `Log.read`.
+
+        Raises:
+            LogUnavailable: the file stayed locked.
+        """
+        self._reader.check_started()
+        work = partial(_read_run, run_id=run_id, after_version=after_version)
+        return await Patience(self._patience_seconds).ask(lambda: self._reader.run(work))
+
+    def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
+        """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
+        return tail(self._bell, self._read_page, after_position, self._poll_seconds)
+
+    async def commit(self, batch: Sequence[Append]) -> list[str]:
+        """Write a batch in one transaction; see `Backend.commit`."""
+        conflicted = await self._writer.run(partial(_commit, batch=batch))
+        self._bell.ring()
+        return conflicted
+
+    async def _read_page(self, after_position: int) -> list[Notification]:
+        rows = await self._reader.run(partial(_page, name="sqlite_follow", after=after_position))
+        return [notification(row) for row in rows]
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute(statement("sqlite_schema"))
+    if connection.execute(statement("sqlite_columns")).fetchall() != _COLUMNS:
+        raise SchemaMismatch(
+            "the file has a table stored_events of another shape, made by another program; "
+            "give amends a file of its own"
+        )
+    connection.execute(statement("sqlite_check_rowid"))
+
+
+def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        conflicted = [
+            append.run_id for append in batch if _version(connection, append.run_id) != append.expected_version
+        ]
+        rows = [row for append in batch if append.run_id not in conflicted for row in _rows(append)]
+        connection.executemany(statement("sqlite_insert"), rows)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has already rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+    return conflicted
+
+
+def _version(connection: sqlite3.Connection, run_id: str) -> int:
+    (version,) = connection.execute(statement("sqlite_version"), (run_id,)).fetchone()
+    return int(version)
+
+
+def _rows(append: Append) -> Iterator[tuple[str, int, str, bytes]]:
+    for version, (topic, state) in enumerate(append.records, append.expected_version + 1):
+        yield append.run_id, version, topic, state
+
+
+def _read_run(connection: sqlite3.Connection, run_id: str, after_version: int) -> list[Record]:
+    records: list[Record] = []
+    while True:
+        rows = _page(connection, "sqlite_read", after=after_version + len(records), run_id=run_id)
+        records += [record(row) for row in rows]
+        if is_last(rows):
+            return records
+
+
+def _page(connection: sqlite3.Connection, name: str, after: int, run_id: str | None = None) -> list[Row]:
+    bounds = {"after": after, "run_id": run_id, "page_count": PAGE_COUNT, "page_bytes": PAGE_BYTES}
+    return connection.execute(statement(name), bounds).fetchall()
