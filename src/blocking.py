@@ -86,7 +86,7 @@ class BlockingCoordinator:
         tags: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> Out:
-        """Start a run and wait for its result; see `Coordinator.run`, and `BlockingHandle.result` for the time limit."""
+        """Start a run and wait for its result; see `Coordinator.run` and `BlockingHandle.result`."""
         return self.wait_for(self._coordinator.run(saga, value, run_id=run_id, tags=tags), timeout_seconds)
 
     def invoke(
@@ -98,8 +98,9 @@ class BlockingCoordinator:
         tags: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
     ) -> Out:
-        """Run one action as a run of its own; see `Coordinator.invoke`, and `BlockingHandle.result` for the time limit."""
-        return self.wait_for(self._coordinator.invoke(action, value, run_id=run_id, tags=tags), timeout_seconds)
+        """Run one action as a run of its own; see `Coordinator.invoke` and `BlockingHandle.result`."""
+        invoked = self._coordinator.invoke(cast("Action[Any, Out]", action), value, run_id=run_id, tags=tags)
+        return self.wait_for(invoked, timeout_seconds)
 
     def handle(self, run_id: str) -> "BlockingHandle[Any]":
         """Return a handle on a run that may have been started elsewhere; see `Coordinator.handle`."""

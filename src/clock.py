@@ -5,7 +5,7 @@ made, by the event loop (`loop.time`, `asyncio.wait`), so a simulation turns tim
 its own. Nothing else in the tree may call `datetime.now` or `time.time`.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -18,8 +18,18 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock, but never the same time twice: two events of one process always differ in theirs."""
+
+    def __init__(self) -> None:
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
-        """Return the present as an aware UTC datetime."""
-        return datetime.now(UTC)
+        """Return the present as an aware UTC datetime, later than the one before by a microsecond at least.
+
+        A clock that is set back is followed, so that one odd reading does not stay for ever.
+        """
+        now = datetime.now(UTC)
+        if now == self._latest:
+            now += timedelta(microseconds=1)
+        self._latest = now
+        return now

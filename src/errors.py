@@ -150,12 +150,12 @@ class NotHosted(RequestError):
 class UnknownTask(RequestError, RuntimeError):
     """A step was asked for from a task that the run does not know, so its path would depend on timing."""
 
-    def __init__(self, action: str) -> None:
+    def __init__(self, call: str) -> None:
         super().__init__(
-            f"run.do({action}) was called from a task that the run does not know; pass the branch to "
+            f"{call} was called from a task that the run does not know; pass the branch to "
             "run.all(branch(run), ...) instead of creating a task for it"
         )
-        self.action = action
+        self.call = call
 
 
 class ActionError(AmendsError):
@@ -170,7 +170,8 @@ class ActionError(AmendsError):
     """
 
     def __init__(self, *, action: str, step: str, attempts: int, outcome: "Outcome", error: "ErrorInfo") -> None:
-        super().__init__(f"{action} (step {step}) {outcome} after {attempts} attempt(s): {error.type}: {error.message}")
+        kind = error.type.rpartition(".")[2]
+        super().__init__(f"{action} (step {step}) {outcome} after {attempts} attempt(s): {kind}: {error.message}")
         self.action = action
         self.step = step
         self.attempts = attempts

@@ -178,6 +178,11 @@ class Action(Generic[In, Out]):
             raise DefinitionError(f"action {self.name}: is irreversible and has an undo; drop one of the two")
         if self.compensation is not None and self.prober is None:
             self._check_bears_none(self.compensation.handler)
+        if self.prober is not None and self.output.accepts_none():
+            raise DefinitionError(
+                f"action {self.name}: its output may be None, so its probe cannot tell 'landed' from 'not there'; "
+                "return something, an id say, or drop the probe"
+            )
         for value in (self.input, self.output):
             _prepare(self.name, value)
 

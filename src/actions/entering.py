@@ -6,9 +6,11 @@ handler's own task or thread, because a `SystemExit` that leaves a task ends the
 
 import asyncio
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
+from ..clock import Clock
 from .call import Call
 from .handlers import Handler
 from .threads import Threads
@@ -48,26 +50,41 @@ Ended = Returned | Raised
 
 
 async def enter(
-    handler: Handler, values: tuple[Any, ...], call: Call, timeout_seconds: float | None, threads: Threads
+    handler: Handler,
+    values: tuple[Any, ...],
+    call: Call,
+    *,
+    timeout_seconds: float | None,
+    threads: Threads,
+    clock: Clock,
 ) -> Returned | Raised | TimedOut:
     """Enter `handler` once.
 
     Args:
         handler: what to enter.
         values: its input, and for an undo its output; extra ones are left out.
-        call: handed over if the handler wants it.
+        call: handed over if the handler wants it, with the deadline filled in.
         timeout_seconds: give up after this; a thread goes on by itself, and is then a straggler.
-        threads: where plain functions run.
+        threads: where plain functions run; the time begins when there is one.
+        clock: tells the deadline.
     """
     if handler.is_async:
+        call = _with_deadline(call, timeout_seconds, clock)
         task = asyncio.ensure_future(_guard_async(handler, values, call))
         return await _in_time(task, timeout_seconds, cancel=True)
     await threads.reserve()
     try:
+        call = _with_deadline(call, timeout_seconds, clock)
         work = threads.start(lambda: _guard_plain(handler, values, call), name=f"amends {handler.label}")
         return await _in_time(work, timeout_seconds, cancel=False)
     finally:
         threads.release()
+
+
+def _with_deadline(call: Call, timeout_seconds: float | None, clock: Clock) -> Call:
+    if timeout_seconds is None:
+        return call
+    return replace(call, deadline=clock.now() + timedelta(seconds=timeout_seconds))
 
 
 async def _in_time(

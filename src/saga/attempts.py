@@ -4,7 +4,6 @@ This is where an action's policies are asked. What a handler leaves running when
 that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from .failures import describe
 from .ids import idempotency_key, undo_idempotency_key
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import Step, StepStatus
+from .stragglers import Stragglers
 
 DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
 UndoMoment = UndoSucceeded | UndoFailed
@@ -35,14 +35,22 @@ class Attempts:
         actions: by name.
         clock: tells the time of decisions.
         threads: where plain functions run.
+        stragglers: what is still running of earlier attempts.
     """
 
-    def __init__(self, run_id: str, actions: Mapping[str, Action[Any, Any]], clock: Clock, threads: Threads) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        actions: Mapping[str, Action[Any, Any]],
+        clock: Clock,
+        threads: Threads,
+        stragglers: Stragglers,
+    ) -> None:
         self._run_id = run_id
         self._actions = actions
         self._clock = clock
         self._threads = threads
-        self._stragglers: dict[str, set[asyncio.Future[Any]]] = {}
+        self._stragglers = stragglers
 
     async def do(self, step: Step, attempt: int) -> DoMoment:
         """Enter the action's handler once, or find by its probe that an earlier attempt has landed."""
@@ -54,7 +62,7 @@ class Attempts:
             values = action.do_values(step.input)
         except InvalidValue as error:
             return AttemptFailed(step.path, attempt, describe(error), None)
-        await self._stragglers_end(step.path, action.work.timeout_seconds)
+        await self._stragglers.end(self._run_id, step.path, action.work.timeout_seconds)
         entry = await self._do_or_probe(action, step, attempt, values)
         return self._done(action, step, attempt, entry)
 
@@ -65,7 +73,7 @@ class Attempts:
         if action is None or part is None:
             message = f"no undo of {step.action!r} is registered here; register it and retry the run"
             return UndoFailed(step.path, attempt, ErrorInfo(type="DefinitionError", message=message), None)
-        if not await self._stragglers_end(step.path, part.timeout_seconds):
+        if not await self._stragglers.end(self._run_id, step.path, part.timeout_seconds):
             late = TimeoutError("an attempt of the action is still running; undoing it now could be overtaken by it")
             return self._undone(part, step, attempt, TimedOut(0.0, None), late)
         try:
@@ -109,12 +117,16 @@ class Attempts:
         return Call(run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, outcome=outcome)
 
     async def _enter(self, part: Part, values: tuple[Any, ...], call: Call) -> Entry:
-        limit = part.timeout_seconds
-        if limit is not None:
-            call = replace(call, deadline=self._clock.now() + timedelta(seconds=limit))
-        entry = await enter(part.handler, values, call, limit, self._threads)
+        entry = await enter(
+            part.handler,
+            values,
+            call,
+            timeout_seconds=part.timeout_seconds,
+            threads=self._threads,
+            clock=self._clock,
+        )
         if isinstance(entry, TimedOut) and entry.straggler is not None:
-            self._note_straggler(call.step, entry.straggler)
+            self._stragglers.note(self._run_id, call.step, entry.straggler)
         return entry
 
     def _done(self, action: Action[Any, Any], step: Step, attempt: int, entry: Entry) -> DoMoment:
@@ -180,19 +192,6 @@ class Attempts:
         except BaseException as broken:  # A user's policy; its failure ends the step, and both errors are on record.
             note = f"{info.message} (and the retry policy raised {describe(broken).type}: {describe(broken).message})"
             return None, ErrorInfo(type=info.type, message=note)
-
-    def _note_straggler(self, path: str, straggler: "asyncio.Future[Any]") -> None:
-        stragglers = self._stragglers.setdefault(path, set())
-        stragglers.add(straggler)
-        straggler.add_done_callback(stragglers.discard)
-
-    async def _stragglers_end(self, path: str, limit_seconds: float | None) -> bool:
-        """Wait until nothing of this step is still running, for `limit_seconds` at most; returns whether it is so."""
-        stragglers = self._stragglers.get(path)
-        if not stragglers:
-            return True
-        _, running = await asyncio.wait(set(stragglers), timeout=limit_seconds)
-        return not running
 
 
 def _timeout(entry: TimedOut) -> TimeoutError:

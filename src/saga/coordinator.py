@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, overload
 
 from ..actions.action import Action
 from ..actions.threads import Threads
+from ..actions.values import JsonText
 from ..clock import Clock, SystemClock
 from ..errors import AppendConflict, CoordinatorClosed, DefinitionError, NotHosted, RunConflict, UnknownName
 from .codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
@@ -152,17 +153,30 @@ class Coordinator:
         handle = await self.start(saga, value, run_id=run_id, tags=tags)
         return await handle.result()
 
+    @overload
     async def invoke(
         self,
-        action: Action[Any, Out] | str,
+        action: Action[Any, Out],
+        value: Any = ...,
+        *,
+        run_id: str | None = ...,
+        tags: Mapping[str, str] | None = ...,
+    ) -> Out: ...
+    @overload
+    async def invoke(
+        self, action: str, value: Any = ..., *, run_id: str | None = ..., tags: Mapping[str, str] | None = ...
+    ) -> Any: ...
+    async def invoke(
+        self,
+        action: Action[Any, Any] | str,
         value: Any = None,
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> Out:
+    ) -> Any:
         """Run one action as a run of its own and return its output; arguments and errors as for `run`."""
         handle = await self._start(self._registry.invoked(action), value, run_id, tags)
-        return cast("Out", await handle.result())
+        return await handle.result()
 
     def handle(self, run_id: str) -> RunHandle[Any]:
         """Return a handle on a run that may have been started elsewhere. Whether it exists shows when it is used.
@@ -306,5 +320,10 @@ class Coordinator:
 def _check_same(run_id: str, state: RunState, started: RunStarted) -> None:
     if state.saga != started.saga:
         raise RunConflict(run_id, "saga")
-    if state.input != started.input and json.loads(state.input) != json.loads(started.input):
+    if state.input != started.input and _canonical(state.input) != _canonical(started.input):
         raise RunConflict(run_id, "input")
+
+
+def _canonical(text: JsonText) -> str:
+    """Compare as JSON, where order of keys means nothing but `true` and `1` differ."""
+    return json.dumps(json.loads(text), sort_keys=True)

@@ -31,6 +31,7 @@ from .registry import Registry
 from .replay import Replay
 from .run import Run
 from .state import RunState, StepStatus, UndoStatus, evolve
+from .stragglers import Stragglers
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -54,6 +55,7 @@ class Host:
         self.registry = registry
         self.clock = clock
         self.threads = threads
+        self.stragglers = Stragglers()
 
 
 class Driver:
@@ -77,7 +79,7 @@ class Driver:
         self._host = host
         self._saga = saga
         self._run = Run(state.run_id, state.tags, self)
-        self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads)
+        self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads, host.stragglers)
         self._durable_version = state.version
         self._pending: list[tuple[Event, Record]] = []
         self._woken = asyncio.Event()

@@ -11,12 +11,16 @@ from .events import ErrorInfo
 MESSAGE_LIMIT = 2_000
 """Characters of an error's text that are kept."""
 
+_NAMED = r"[\w-]*(?:password|passwd|pwd|secret|token|(?:api|access|private)[_-]?key|authorization|credential)[\w-]*"
+_QUOTE = r"(?P<quote>\\*[\"'])"
+"""A quotation mark, escaped as often as JSON inside JSON has it."""
+
 _SECRETS = (
-    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s@/]+(?=@)", re.IGNORECASE),  # scheme://user:SECRET@host
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+(?=@)", re.IGNORECASE),  # scheme://user:SECRET@host
     re.compile(r"(?P<keep>\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*{_QUOTE})(?:(?!(?P=quote)).)*", re.IGNORECASE | re.DOTALL),
     re.compile(
-        r"(?P<keep>[\"']?\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*[\"']?)"
-        r"(?!(?:bearer|basic|token)\s)[^\s\"',;&)}\]]+",
+        rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*)(?!\\*[\"']|(?:bearer|basic|token)\s)[^\s&;)}}\]\"'\\]+",
         re.IGNORECASE,
     ),
 )

@@ -5,6 +5,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from ..actions.values import ValueType
 from ..errors import RunFailed
 from .events import ErrorInfo, Event, FailingReason, ParkReason, RunStatus
+from .ids import checked_words
 from .moments import Moment, Retry, SagaFailed, Waive
 from .state import RunState
 
@@ -96,19 +97,20 @@ class RunHandle(Generic[Out]):
             How the run stands now.
 
         Raises:
+            InvalidValue: `by` or `reason` is empty, too long or not storable text.
             UnknownName: the log has no such run.
             NotHosted: the run is under way in another process.
             LogUnavailable: the database does not answer.
         """
-        error = ErrorInfo(type="Cancelled", message=reason)
-        return await self._command(SagaFailed(FailingReason.CANCELLED, error, by=by))
+        error = ErrorInfo(type="Cancelled", message=checked_words("reason", reason))
+        return await self._command(SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by)))
 
     async def retry(self, *, by: str, reason: str) -> RunStatus:
         """Let a parked run try again what it could not do. A run that is not parked stays as it is.
 
         The arguments, the result and the errors are those of `cancel`.
         """
-        return await self._command(Retry(by, reason))
+        return await self._command(Retry(checked_words("by", by), checked_words("reason", reason)))
 
     async def waive(self, step: str, *, by: str, reason: str) -> RunStatus:
         """Say that a step whose undo failed needs no more undoing, so that the rest can go on.
@@ -125,7 +127,7 @@ class RunHandle(Generic[Out]):
             UnknownName: the log has no such run.
             LogUnavailable: the database does not answer.
         """
-        return await self._command(Waive(step, by, reason))
+        return await self._command(Waive(step, checked_words("by", by), checked_words("reason", reason)))
 
     async def _command(self, moment: Moment) -> RunStatus:
         return (await self._runs.command(self.run_id, moment)).status
@@ -134,7 +136,7 @@ class RunHandle(Generic[Out]):
 def run_failed(state: RunState) -> RunFailed:
     """Return the error that says how a run that has no result stands."""
     failing = state.failing
-    reason = f"{failing.error.type}: {failing.error.message}" if failing else ""
+    reason = f"{failing.error.type.rpartition('.')[2]}: {failing.error.message}" if failing else ""
     if failing and failing.reason is FailingReason.CANCELLED:
         reason = f"cancelled by {failing.by}: {failing.error.message}"
     if state.parked and state.parked.reason is not ParkReason.UNDO_FAILED:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from ..errors import InvalidName
+from ..errors import InvalidName, InvalidValue
+from .failures import redact
 
 RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,199}")
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 TAG_VALUE_LIMIT = 200
+WORDS_LIMIT = 2_000
 
 _KEYS = uuid.UUID("5b1f4c0e-6a0f-5e0b-9d0c-2f6a3c1d7e42")
 """The namespace of our keys (RFC 9562, section 5.5); never change it."""
@@ -54,6 +56,26 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
             raise InvalidName(f"tags.{name}: use at most {TAG_VALUE_LIMIT} printable characters")
         checked[name] = value
     return checked
+
+
+def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str:
+    """Return what a person says (who, why), fit to be recorded: redacted, and refused where it cannot be stored.
+
+    Raises:
+        InvalidValue: it is empty, too long, or not text that UTF-8 can hold.
+    """
+    if not isinstance(words, str) or not words.strip():
+        raise InvalidValue(field, "is empty; say it in a few words")
+    if len(words) > limit:
+        raise InvalidValue(field, f"has {len(words):,} characters; use at most {limit:,}")
+    if not is_utf8(words):
+        raise InvalidValue(field, "holds a lone surrogate, which UTF-8 cannot hold; decode the text properly")
+    return redact(words)
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether the text can be stored: lone surrogates cannot."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def idempotency_key(run_id: str, step: str) -> str:

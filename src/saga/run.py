@@ -80,7 +80,7 @@ class Run:
         """
         if not isinstance(action, Action):
             raise DefinitionError(f"run.do takes an Action, not {action!r}; decorate the function with @action(...)")
-        return _step(self._driver, self._branch(action.name).next_path(), action, value)
+        return _step(self._driver, self._branch(f"run.do({action.name})").next_path(), action, value)
 
     @overload
     async def all(
@@ -142,7 +142,7 @@ class Run:
     def _begin(self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None) -> list[asyncio.Task[Any]]:
         if limit is not None and limit < 1:
             raise ValueError(f"limit={limit}; use a number from 1, or None")
-        parent = self._branch("run.all")
+        parent = self._branch("run.all(...)")
         places = asyncio.Semaphore(limit) if limit else None
         group: str | None = None
         tasks = []
@@ -176,11 +176,21 @@ class Run:
         self._branches.clear()
 
 
+class _Escaped:
+    """What a branch raised that no task may raise: asyncio would end the whole event loop over it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 async def _in_place(branch: Coroutine[Any, Any, Any], places: asyncio.Semaphore | None) -> Any:
-    if places is None:
-        return await branch
-    async with places:
-        return await branch
+    try:
+        if places is None:
+            return await branch
+        async with places:
+            return await branch
+    except (KeyboardInterrupt, SystemExit) as error:
+        return _Escaped(error)
 
 
 async def _step(driver: Asks, path: str, action: Action[In, Out], value: In) -> Out:
@@ -193,7 +203,16 @@ def _is_step(branch: Coroutine[Any, Any, Any]) -> bool:
 
 def _failures_first(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
     """Raise the first failure, having looked at all, so that none is reported as never retrieved."""
-    failures = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+    failures = [error for task in tasks if (error := _failure(task)) is not None]
     if failures:
         raise failures[0]
     return tasks
+
+
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    error = task.exception()
+    if error is None and isinstance(result := task.result(), _Escaped):
+        return result.error
+    return error
