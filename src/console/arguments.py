@@ -1,0 +1,27 @@
+"""What the arguments of several commands have in common."""
+
+import argparse
+import os
+from typing import Protocol
+
+
+class Commands(Protocol):
+    """Where a command registers itself: what `ArgumentParser.add_subparsers` returns."""
+
+    def add_parser(self, name: str, *, help: str, description: str) -> argparse.ArgumentParser:  # noqa: A002 - argparse's
+        """Return the parser of a new command."""
+        ...
+
+
+def add_url_to(parser: argparse.ArgumentParser, default: str) -> None:
+    """Give a command `--url`.
+
+    Args:
+        parser: the command's.
+        default: in the help, what is used without `--url` and `AMENDS_URL`.
+    """
+    parser.add_argument(
+        "--url",
+        default=os.environ.get("AMENDS_URL") or None,
+        help=f"the log: postgresql://..., sqlite:///FILE or memory:// (default: AMENDS_URL, or {default})",
+    )

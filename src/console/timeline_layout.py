@@ -1,0 +1,95 @@
+"""Where everything stands in the picture of a run: the pure arithmetic under `timeline_svg`.
+
+Above the line the steps stand in the order in which they began; below it in the reverse, so that what was done last is
+nearest to the line on both sides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from .timeline import Attempt, Row, Timeline
+
+WIDTH = 960.0
+LEFT, CHART, RIGHT, EDGE = 28.0, 252.0, 896.0, 910.0
+TOP = 92.0
+ROW, CAPTION, AXIS = 32.0, 15.0, 58.0
+MAX_ROWS = 40
+"""Of a run of more steps only the last ones are drawn: a picture of ten thousand rows shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The place of a row: the middle of its bars; a caption, if any, stands under them."""
+
+    row: Row
+    middle: float
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Everything that is drawn, with its height in the picture.
+
+    Attributes:
+        above: what was done.
+        below: what was undone, mirrored; empty for a run that did not fail.
+        line: the height of the time axis.
+        foot: where the part with the notes begins.
+        left_out: how many steps are not drawn.
+    """
+
+    timeline: Timeline
+    above: tuple[Band, ...]
+    below: tuple[Band, ...]
+    line: float
+    foot: float
+    left_out: int
+
+    def x(self, at: float) -> float:
+        """Where a moment stands, in seconds since the run's start."""
+        return CHART + at / (self.timeline.took or 1.0) * (RIGHT - CHART - 14)
+
+
+def layout(timeline: Timeline) -> Layout:
+    """Place the rows of `timeline`."""
+    rows = timeline.rows[-MAX_ROWS:]
+    left_out = len(timeline.rows) - len(rows)
+    above, edge = _bands(rows, TOP + (20 if left_out else 0), undone=False)
+    line = edge + AXIS / 2
+    mirrored = rows[::-1] if timeline.failing_at is not None else ()
+    below, foot = _bands(mirrored, line + AXIS / 2, undone=True)
+    return Layout(timeline, above, below, line, foot, left_out)
+
+
+def _bands(rows: Sequence[Row], top: float, *, undone: bool) -> tuple[tuple[Band, ...], float]:
+    bands = []
+    for row in rows:
+        caption = _trouble(row.undo if undone else row.attempts)
+        bands.append(Band(row, top + ROW / 2, caption))
+        top += ROW + (CAPTION if caption else 0)
+    return tuple(bands), top
+
+
+def _trouble(attempts: Sequence[Attempt]) -> str:
+    """Say in one line what went wrong in a row of attempts."""
+    errors = [attempt.error for attempt in attempts if attempt.error]
+    if not errors:
+        return ""
+    if len(set(errors)) == 1:
+        return errors[0] if len(errors) == 1 else f"{len(errors)} times {errors[0]}"
+    return f"{len(errors)} failures, the last: {errors[-1]}"
+
+
+def ticks(span: float) -> list[float]:
+    """Return round moments that divide a span of seconds into four to ten parts.
+
+    >>> ticks(1.1)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    if span <= 0:
+        return [0.0]
+    unit = 10.0 ** floor(log10(span))
+    step = next(unit * part for part in (0.1, 0.2, 0.5, 1.0, 2.0) if span / (unit * part) <= 8)
+    digits = max(0, ceil(-log10(step)))
+    return [round(number * step, digits) for number in range(floor(span / step) + 1)]

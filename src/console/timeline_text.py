@@ -1,0 +1,91 @@
+"""A run's timeline as plain text, drawn to scale, for a terminal or a log file."""
+
+from collections.abc import Iterator
+
+from ..saga.events import RunStatus
+from .paint import Paint
+from .plain import plain, seconds
+from .timeline import Attempt, End, Row, Timeline
+
+_BAR_WIDTH = 32
+_MARKS = {End.SUCCEEDED: "█", End.COMPENSATED: "█", End.FAILED: "▒", End.UNKNOWN: "░", End.RUNNING: "╌"}
+_WAIT = "·"
+
+
+def timeline_text(timeline: Timeline, paint: Paint) -> str:
+    """Return the timeline as lines of text, each ended; nothing in it can control a terminal."""
+    return "".join(f"{line.rstrip()}\n" for line in _lines(timeline, paint))
+
+
+def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
+    yield f"{paint.bold(plain(timeline.run_id))}  {plain(timeline.saga)} v{timeline.version}"
+    table = _Table(timeline, paint)
+    for row in timeline.rows:
+        yield from table.lines(row, row.attempts)
+    for note in timeline.notes:
+        show = paint.bad if note.kind in {"failing", "parked"} else paint.odd
+        yield f"  {show(f'{note.kind} at {seconds(note.at)}')}  {plain(note.text)}"
+    undone = sorted((row for row in timeline.rows if row.undo), key=lambda row: row.undo[0].start)
+    for row in undone:
+        yield from table.lines(row, row.undo, prefix="undo ")
+    yield f"  {_ended(timeline, paint)}"
+    for remaining in timeline.remaining:
+        why = remaining.why.replace("_", " ")
+        yield f"  {paint.odd('remains')}  {remaining.step} {plain(remaining.action)} ({why})"
+
+
+def _ended(timeline: Timeline, paint: Paint) -> str:
+    shows = {
+        RunStatus.COMPLETED: paint.good,
+        RunStatus.COMPENSATED: paint.undone,
+        RunStatus.PARTIALLY_COMPENSATED: paint.odd,
+        RunStatus.PARKED: paint.bad,
+    }
+    show = shows.get(timeline.status, paint.bold)
+    return f"{show(timeline.status.replace('_', ' '))} after {seconds(timeline.took)}"
+
+
+class _Table:
+    """Columns as wide as the run needs: step, action, bar, time, outcome."""
+
+    def __init__(self, timeline: Timeline, paint: Paint) -> None:
+        self._paint = paint
+        self._scale = timeline.took or 1.0
+        self._step = max((len(row.step) for row in timeline.rows), default=1)
+        names = [len(plain(row.action)) + (5 if row.undo else 0) for row in timeline.rows]
+        self._action = min(max(names, default=1), 40)
+
+    def lines(self, row: Row, attempts: tuple[Attempt, ...], prefix: str = "") -> Iterator[str]:
+        name = plain(prefix + row.action, self._action).ljust(self._action)
+        last = attempts[-1]
+        count = f" at attempt {last.number}" if last.number > 1 else ""
+        outcome = self._outcome(last, f"{last.end}{count}")
+        took = seconds(last.stop - attempts[0].start).rjust(8)
+        yield f"  {row.step.ljust(self._step)}  {name}  {self._bar(attempts)}  {took}  {outcome}"
+        if len(attempts) > 1 or last.error:
+            for attempt in attempts:
+                yield self._attempt(attempt)
+
+    def _attempt(self, attempt: Attempt) -> str:
+        when = f"at {seconds(attempt.start)}".ljust(12)
+        indent = " " * (self._step + 4)
+        said = f"  {plain(attempt.error, 110)}" if attempt.error else ""
+        end = self._outcome(attempt, str(attempt.end))
+        return f"{indent}{self._paint.dim(f'attempt {attempt.number} {when}')} {seconds(attempt.took):>7}  {end}{said}"
+
+    def _outcome(self, attempt: Attempt, text: str) -> str:
+        paint = self._paint
+        shows = {End.SUCCEEDED: paint.good, End.COMPENSATED: paint.undone, End.FAILED: paint.bad}
+        return shows.get(attempt.end, paint.odd)(text)
+
+    def _bar(self, attempts: tuple[Attempt, ...]) -> str:
+        cells = [" "] * _BAR_WIDTH
+        first, last = self._cell(attempts[0].start), self._cell(attempts[-1].stop)
+        cells[first : last + 1] = [_WAIT] * (last + 1 - first)
+        for attempt in attempts:
+            for cell in range(self._cell(attempt.start), self._cell(attempt.stop) + 1):
+                cells[cell] = self._outcome(attempt, _MARKS[attempt.end])
+        return "".join(cells)
+
+    def _cell(self, at: float) -> int:
+        return min(int(at / self._scale * _BAR_WIDTH), _BAR_WIDTH - 1)
