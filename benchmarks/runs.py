@@ -1,10 +1,10 @@
 """Runs per second and the time of one run: the onboarding shape with trivial handlers, in one process.
 
 Sketch. A run is one step, then two in parallel: nine events, four appends when it is alone (start and step 1; its
-result and steps 2 and 3; their results, one by one or together, the last with the end). With one in flight, a run takes four
-commits, so about 4 x 0.4 ms on a local PostgreSQL, plus our own time. With 64 in flight the commits are shared, so the
-process's own time is the limit: nine events of about 25 microseconds, three handlers, three tasks, say 500 microseconds
-of Python, so about 2,000 runs/s at best on such a machine.
+result and steps 2 and 3; their results, one by one or together, the last with the end). With one in flight, a run
+takes four commits, so about 4 x 0.4 ms on a local PostgreSQL, plus our own time. With 64 in flight the commits are
+shared, so the process's own time is the limit: nine events of about 25 microseconds, three handlers, three tasks, say
+500 microseconds of Python, so about 2,000 runs/s at best on such a machine.
 
 Run it: make bench ARGS=runs
 """

@@ -8,7 +8,7 @@ from a branch of `run.all`: which number a call in some other task gets would de
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar, overload
 
 from ..actions.action import Action
@@ -148,6 +148,7 @@ class Run:
         tasks = []
         for index, branch in enumerate(branches, start=1):
             task = asyncio.ensure_future(_in_place(branch, places))
+            task.add_done_callback(_tidied(branch))
             if not _is_step(branch):
                 group = group or parent.next_path()
                 self._branches[task] = _Branch(f"{group}.{index}.")
@@ -191,6 +192,17 @@ async def _in_place(branch: Coroutine[Any, Any, Any], places: asyncio.Semaphore 
             return await branch
     except (KeyboardInterrupt, SystemExit) as error:
         return _Escaped(error)
+
+
+def _tidied(branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
+    """Leave no coroutine that was never awaited (its task was cancelled first), and no error that nobody looked at."""
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        branch.close()
+        if not task.cancelled():
+            task.exception()
+
+    return ended
 
 
 async def _step(driver: Asks, path: str, action: Action[In, Out], value: In) -> Out:
