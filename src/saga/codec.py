@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from eventsourcing.domain import EventSourcingError
 from eventsourcing.persistence import Cipher, Compressor, InfrastructureFactory, TrackingRecorder
-from eventsourcing.utils import Environment
+from eventsourcing.utils import Environment, TopicError
 from pydantic import ValidationError
 
 from ..errors import DefinitionError, LogCorrupt, ValueTooLarge
@@ -62,7 +62,7 @@ class EventCodec:
         )
         try:
             return cls(factory.compressor(), factory.cipher(), limit_bytes)
-        except (OSError, ValueError, EventSourcingError) as error:
+        except (OSError, ValueError, EventSourcingError, TopicError) as error:
             raise DefinitionError(f"COMPRESSOR_TOPIC, CIPHER_TOPIC or CIPHER_KEY does not fit: {error}") from error
 
     def encode(self, event: Event) -> Record:

@@ -11,12 +11,13 @@ from .events import ErrorInfo
 MESSAGE_LIMIT = 2_000
 """Characters of an error's text that are kept."""
 
-_NAMED = r"[\w-]*(?:password|passwd|pwd|secret|token|(?:api|access|private)[_-]?key|authorization|credential)[\w-]*"
+_NAMED = r"(?:password|passwd|pwd|secret|token|(?:api|access|private)[_-]?key|authorization|credential)[\w-]{0,64}"
 _QUOTE = r"(?P<quote>\\*[\"'])"
 """A quotation mark, escaped as often as JSON inside JSON has it."""
 
 _SECRETS = (
-    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]+(?=@)", re.IGNORECASE),  # scheme://user:SECRET@host
+    # scheme://user:SECRET@host. Each repetition has a bound, so that no text makes the search quadratic.
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,256}:)[^\s/]{1,1000}(?=@)", re.IGNORECASE),
     re.compile(r"(?P<keep>\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
     re.compile(rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*{_QUOTE})(?:(?!(?P=quote)).)*", re.IGNORECASE | re.DOTALL),
     re.compile(
@@ -48,7 +49,7 @@ def _text(error: BaseException) -> str:
 
 
 def _storable(text: str) -> str:
-    return text[: 20 * MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode("utf-8")
+    return text[: 4 * MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _cut(text: str) -> str:
