@@ -19,7 +19,10 @@ _SECRETS = (
     # scheme://user:SECRET@host. Each repetition has a bound, so that no text makes the search quadratic.
     re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]{0,256}:)[^\s/]{1,1000}(?=@)", re.IGNORECASE),
     re.compile(r"(?P<keep>\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
-    re.compile(rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*{_QUOTE})(?:(?!(?P=quote)).)*", re.IGNORECASE | re.DOTALL),
+    re.compile(
+        rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*{_QUOTE})(?:(?!(?P=quote))(?:\\.|.))*",
+        re.IGNORECASE | re.DOTALL,
+    ),
     re.compile(
         rf"(?P<keep>{_NAMED}(?:\\*[\"'])?\s*[=:]\s*)(?!\\*[\"']|(?:bearer|basic|token)\s)[^\s&;)}}\]\"'\\]+",
         re.IGNORECASE,
@@ -31,7 +34,8 @@ def describe(error: BaseException) -> ErrorInfo:
     """Return the class and the text of `error`, fit to be recorded. Never raises."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return ErrorInfo(type=_storable(name)[:200], message=_cut(redact(_storable(_text(error)))))
+    text = _text(error)
+    return ErrorInfo(type=_storable(name)[:200], message=_cut(redact(_storable(text)), len(text)))
 
 
 def redact(text: str) -> str:
@@ -52,5 +56,5 @@ def _storable(text: str) -> str:
     return text[: 4 * MESSAGE_LIMIT].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}... ({len(text):,} characters)"
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[:MESSAGE_LIMIT]}... ({length:,} characters)"

@@ -57,11 +57,16 @@ class SQLiteConnection:
     def start(self) -> None:
         """Make the connection usable; it is opened at first use.
 
+        A file that is there must not even be opened and closed: that drops every POSIX lock that this process holds on
+        it, those of other connections included (sqlite.org/howtocorrupt.html, section 2.2).
+
         Raises:
             LogUnavailable: the file is not there and cannot be created.
         """
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            pass
         except OSError as error:
             raise LogUnavailable(f"cannot open {self._path}: {error.strerror}") from error
         if self._threads is None:
