@@ -5,11 +5,13 @@ it is repeatable.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
-from .port import Record
+from .port import Claimable, Pulse, Record, Standing
+from .roster import Roster
 from .writer import Append, is_stored
 
 __all__ = ["MemoryLog"]
@@ -18,23 +20,35 @@ _PAGE_COUNT = 500
 
 
 class MemoryLog:
-    """A `Log` whose records live as long as the object does, over any number of `close` and `open`."""
+    """A `Log` whose records live as long as the object does, over any number of `close` and `open`.
 
-    def __init__(self) -> None:
+    Args:
+        now: seconds, for leases; a simulation gives its own.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._runs: dict[str, list[Record]] = {}
         self._order: list[Notification] = []
         self._bell = Bell()
         self._bell.break_off()
+        self._roster = Roster(now)
+        self._open_count = 0
 
     async def open(self) -> None:
-        """Make the log usable."""
+        """Make the log usable; each of several coordinators that share it opens and closes it for itself."""
+        self._open_count += 1
         self._bell.mend()
 
     async def close(self) -> None:
         """End the followers and refuse further calls; the records stay."""
-        self._bell.break_off()
+        self._open_count = max(0, self._open_count - 1)
+        if not self._open_count:
+            self._bell.break_off()
+            self._roster.wake()
 
-    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+    async def append(
+        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+    ) -> None:
         """Add records to a run, all or nothing; see `Log.append`.
 
         Raises:
@@ -47,6 +61,7 @@ class MemoryLog:
         stored = self._runs.get(run_id, [])
         if len(stored) == expected_version:
             self._store(run_id, expected_version, records)
+            self._roster.note(run_id, standing)
         elif not is_stored(Append(run_id, expected_version, records), stored[expected_version:]):
             raise AppendConflict(run_id, expected_version)
         # A real log never answers in the same turn of the event loop, and code must not come to rely on one that does.
@@ -64,6 +79,35 @@ class MemoryLog:
 
     async def _read_page(self, after_position: int) -> list[Notification]:
         return self._order[after_position : after_position + _PAGE_COUNT]
+
+    def pulse(self, worker: str, lease_seconds: float) -> Pulse:
+        """Return what renews the lease of `worker`; see `Log.pulse`."""
+        return self._roster.pulse(worker, lease_seconds)
+
+    async def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return unfinished runs that nobody has; see `Log.claimable`."""
+        self._check_open()
+        return self._roster.claimable(known, limit)
+
+    async def unknown(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return what `claimable` leaves out for want of knowledge; see `Log.unknown`."""
+        self._check_open()
+        return self._roster.unknown(known, limit)
+
+    async def owned(self, worker: str) -> set[str]:
+        """Return the unfinished runs that `worker` has; see `Log.owned`."""
+        self._check_open()
+        return self._roster.owned(worker)
+
+    async def release(self, worker: str) -> None:
+        """Give up all runs of `worker`; see `Log.release`."""
+        self._check_open()
+        self._roster.release(worker)
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Wait until a run may have become claimable; see `Log.wait_for_work`."""
+        self._check_open()
+        await self._roster.wait(seconds)
 
     def _store(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
         self._runs.setdefault(run_id, []).extend(records)

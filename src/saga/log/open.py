@@ -1,13 +1,19 @@
 """Which log a URL names."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ...errors import InvalidName
 from .memory import MemoryLog
 from .port import Log
 
-__all__ = ["open_log"]
+if TYPE_CHECKING:
+    from .postgres import PostgresLog
+    from .sqlite import SQLiteLog
+
+__all__ = ["migrate_log", "open_log"]
 
 _FORMS = "memory://, sqlite:///relative.db, sqlite:////absolute/path.db, postgresql://user@host/database"
 
@@ -22,6 +28,27 @@ def open_log(url: str) -> Log:
     Raises:
         InvalidName: the URL is of no such form. The message never repeats the URL, which may hold a password.
     """
+    return _named(url)
+
+
+async def migrate_log(url: str) -> Sequence[int]:
+    """Make the tables that a URL names what this code knows; return the versions that were applied, or nothing.
+
+    Args:
+        url: as for `open_log`, but not `memory://`.
+
+    Raises:
+        InvalidName: the URL is of no such form.
+        LogUnavailable: the database does not answer.
+        SchemaMismatch: the tables are of another shape, or newer than this code.
+    """
+    log = _named(url)
+    if isinstance(log, MemoryLog):
+        raise InvalidName("a log in memory has no tables; give --url or AMENDS_URL")
+    return await log.migrate()
+
+
+def _named(url: str) -> "MemoryLog | SQLiteLog | PostgresLog":
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "memory" and not rest:
         return MemoryLog()
@@ -35,7 +62,7 @@ def open_log(url: str) -> Log:
     raise InvalidName(f"the URL of a log is one of: {_FORMS}")
 
 
-def _sqlite(rest: str) -> Log:
+def _sqlite(rest: str) -> "SQLiteLog":
     from .sqlite import SQLiteLog
 
     path = unquote(rest.removeprefix("/"))

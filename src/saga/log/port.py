@@ -4,7 +4,7 @@ Three logs implement it (memory, SQLite, PostgreSQL) and one contract suite hold
 a topic and opaque bytes. It knows nothing of what they mean; `saga/codec.py` does.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from eventsourcing.persistence import Notification
@@ -35,6 +35,40 @@ class Standing(NamedTuple):
     at_rest: bool = False
 
 
+class Claimable(NamedTuple):
+    """An unfinished run that nobody has, or whose owner has fallen silent.
+
+    Attributes:
+        run_id: the run.
+        saga: its saga.
+        version: and its version.
+        unwinding: it only goes backward.
+        lapsed: it has an owner, and that one's lease has lapsed.
+    """
+
+    run_id: str
+    saga: str
+    version: int
+    unwinding: bool
+    lapsed: bool
+
+
+class Pulse(Protocol):
+    """Renews one worker's lease. Synchronous, on a connection of its own, to be called from a thread of its own."""
+
+    def beat(self) -> None:
+        """Set the worker's heartbeat to the database's present. Takes a few seconds at most.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection. Safe to call twice."""
+        ...
+
+
 class Log(Protocol):
     """An append-only log of records, one stream a run, versions 1, 2, 3 ... without gaps."""
 
@@ -53,7 +87,9 @@ class Log(Protocol):
         """Let the appends under way end, then let go of every connection and thread. Safe to call twice."""
         ...
 
-    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+    async def append(
+        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+    ) -> None:
         """Add records to a run, all or nothing; durable when this returns.
 
         The records get the versions `expected_version + 1` onwards. A write of these same bytes at these same
@@ -64,6 +100,7 @@ class Log(Protocol):
             run_id: the stream.
             expected_version: how many records the run has, 0 for a new one.
             records: at least one.
+            standing: how the run stands from here on, if that changes; kept in the same transaction.
 
         Raises:
             AppendConflict: the run is at another version, written by somebody else.
@@ -85,4 +122,38 @@ class Log(Protocol):
         Positions (`Notification.id`) rise and may have gaps; no record ever appears behind a position that was
         already yielded. Ended by closing the iterator or the log.
         """
+        ...
+
+    # Who has which run. Times are the database's; nothing here is a safeguard, the version of each stream is.
+
+    def pulse(self, worker: str, lease_seconds: float) -> Pulse:
+        """Return what renews the lease of `worker`, a token made at each boot."""
+        ...
+
+    async def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return unfinished runs that nobody has, or whose owner's lease has lapsed, oldest first.
+
+        Args:
+            known: names and versions of the sagas that the caller knows; of a run that unwinds, the name is enough.
+            limit: at most so many.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        ...
+
+    async def unknown(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return what `claimable` leaves out only because the caller does not know the saga or its version."""
+        ...
+
+    async def owned(self, worker: str) -> set[str]:
+        """Return the unfinished runs that `worker` has."""
+        ...
+
+    async def release(self, worker: str) -> None:
+        """Give up all runs of `worker`, and its lease; whoever waits for work is woken."""
+        ...
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Return when a run may have become claimable (it was started for nobody, or released), or the time is up."""
         ...

@@ -2,11 +2,13 @@
 
 A batch is one call of a stored function in autocommit mode, one round trip: no transaction is ever open while a
 client thinks, so a process that is stopped in its tracks blocks nobody. psycopg's pipeline mode is not used (large
-states hang in it), nor is a pool: one connection writes, one reads, and each follower has its own.
+states hang in it), nor is a pool: one connection writes, one reads, one hears when there is work, and each follower
+and each pulse has its own.
 """
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from psycopg.types.numeric import Int8
 
@@ -14,21 +16,19 @@ from ...errors import LogUnavailable, SchemaMismatch
 from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
-from .port import Record
+from .port import Claimable, Pulse, Record, Standing
+from .postgres_pulse import PostgresPulse
+from .postgres_roster import PostgresRoster
+from .postgres_schema import migrate
 from .postgres_session import PostgresSession, conninfo
 from .statements import statement
 from .writer import Append, GroupCommit
 
 __all__ = ["PostgresLog"]
 
-_COLUMNS = ["originator_id text", "originator_version bigint", "topic text", "state bytea", "notification_id bigint"]
+T = TypeVar("T")
 
 _OFF = {"", "n", "no", "f", "false", "off", "0"}  # what the library takes for no
-
-_ELSEWHERE = (
-    "give amends another database, or a schema of its own: CREATE SCHEMA amends, and add "
-    "?options=-csearch_path%3Damends to the URL"
-)
 
 
 class PostgresLog:
@@ -49,22 +49,39 @@ class PostgresLog:
         self._poll_seconds = poll_seconds
         self._writer: PostgresSession | None = None
         self._reader: PostgresSession | None = None
+        self._bell: PostgresSession | None = None
         self._followers: set[PostgresSession] = set()
         self._commits = GroupCommit(self, patience_seconds)
 
     async def open(self) -> None:
-        """Connect, create the table and the function where there are none, and check the table; see `Log.open`.
+        """Connect, make the tables where there are none, and check them; see `Log.open`.
 
         Raises:
             LogUnavailable: the server does not answer.
-            SchemaMismatch: there is a table of another shape, or gaps are switched on (see the message).
+            SchemaMismatch: the tables are of another shape or version, or gaps are switched on (see the message).
         """
+        await self._open(asked=False)
+
+    async def migrate(self) -> Sequence[int]:
+        """Make the tables what this code knows, without opening the log; return the versions that were applied.
+
+        Raises:
+            LogUnavailable: the server does not answer.
+            SchemaMismatch: the tables are of another shape, or newer than this code.
+        """
+        try:
+            return await self._open(asked=True)
+        finally:
+            await self.close()
+
+    async def _open(self, *, asked: bool) -> Sequence[int]:
         _refuse_gaps()
-        self._writer = PostgresSession(self._parameters)
+        writer = self._writer = PostgresSession(self._parameters)
         self._reader = PostgresSession(self._parameters)
+        self._bell = PostgresSession(self._parameters, listen="postgres_listen_work")
         self._commits = GroupCommit(self, self._patience_seconds)
         try:
-            await Patience(self._patience_seconds).ask(self._migrate)
+            return await self._ask(lambda: migrate(writer, asked=asked))
         except BaseException:
             await self.close()
             raise
@@ -72,12 +89,14 @@ class PostgresLog:
     async def close(self) -> None:
         """Let the appends under way end, then close every connection; see `Log.close`."""
         await self._commits.close()
-        sessions = [session for session in (self._writer, self._reader, *self._followers) if session is not None]
-        self._writer = self._reader = None
+        sessions = [session for session in (self._writer, self._reader, self._bell, *self._followers) if session]
+        self._writer = self._reader = self._bell = None
         for session in sessions:
             await session.close()
 
-    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+    async def append(
+        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+    ) -> None:
         """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
 
         Raises:
@@ -85,7 +104,7 @@ class PostgresLog:
             LogUnavailable: the server did not answer for `patience_seconds`.
         """
         _opened(self._writer)
-        await self._commits.append(run_id, expected_version, records)
+        await self._commits.append(run_id, expected_version, records, standing)
 
     async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
         """Return a run's records with versions above `after_version`, in order; see `Log.read`.
@@ -94,11 +113,11 @@ class PostgresLog:
             LogUnavailable: the server did not answer for `patience_seconds`.
         """
         session = _opened(self._reader)
-        return await Patience(self._patience_seconds).ask(lambda: _read(session, run_id, after_version))
+        return await self._ask(lambda: _read(session, run_id, after_version))
 
     async def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
         """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
-        session = PostgresSession(self._parameters, listen=True)
+        session = PostgresSession(self._parameters, listen="postgres_listen")
         self._followers.add(session)
         try:
             while self._reader is not None:
@@ -110,16 +129,46 @@ class PostgresLog:
             self._followers.discard(session)
             await session.close()
 
+    def pulse(self, worker: str, lease_seconds: float) -> Pulse:
+        """Return what renews the lease of `worker`; see `Log.pulse`."""
+        return PostgresPulse(self._parameters, worker, lease_seconds)
+
+    async def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return unfinished runs that nobody has; see `Log.claimable`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.claimable(known, limit))
+
+    async def unknown(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return what `claimable` leaves out for want of knowledge; see `Log.unknown`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.unknown(known, limit))
+
+    async def owned(self, worker: str) -> set[str]:
+        """Return the unfinished runs that `worker` has; see `Log.owned`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.owned(worker))
+
+    async def release(self, worker: str) -> None:
+        """Give up all runs of `worker`; see `Log.release`."""
+        roster = self._roster()
+        await self._ask(lambda: roster.release(worker))
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Wait until a run may have become claimable; see `Log.wait_for_work`."""
+        await self._roster().wait(seconds)
+
     async def commit(self, batch: Sequence[Append]) -> Sequence[str]:
         """Write a batch in one call; see `Backend.commit`."""
-        rows = [
-            (append.run_id, Int8(version), record.topic, record.state)
-            for append in batch
-            for version, record in enumerate(append.records, append.expected_version + 1)
-        ]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        ((conflicted,),) = await _opened(self._writer).fetch(statement("postgres_append"), columns)
+        ((conflicted,),) = await _opened(self._writer).fetch(
+            statement("postgres_append"), [*_event_columns(batch), *_standing_columns(batch)]
+        )
         return list(conflicted)
+
+    def _roster(self) -> PostgresRoster:
+        return PostgresRoster(_opened(self._reader), _opened(self._bell))
+
+    async def _ask(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        return await Patience(self._patience_seconds).ask(attempt)
 
     async def _next_page(self, session: PostgresSession, after_position: int) -> list[Notification]:
         """Return the next page, or after a while an empty one, or one that is empty because the log was closed."""
@@ -136,19 +185,26 @@ class PostgresLog:
         # A follower has nobody to tell that the server is away, so it asks for ever.
         return await Patience(float("inf")).ask(look)
 
-    async def _migrate(self) -> None:
-        """Look before writing: a role that may not create anything can use what another has created."""
-        writer = _opened(self._writer)
-        ((columns, has_function),) = await writer.fetch(statement("postgres_shape"))
-        if columns:
-            _check(columns)
-        if not columns or not has_function:
-            await writer.run_script(statement("postgres_schema"))
-            ((columns, _),) = await writer.fetch(statement("postgres_shape"))
-            _check(columns)
-
 
 _BOUNDS = {"page_count": Int8(PAGE_COUNT), "page_bytes": Int8(PAGE_BYTES)}
+
+
+def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
+    rows = [
+        (append.run_id, Int8(version), record.topic, record.state)
+        for append in batch
+        for version, record in enumerate(append.records, append.expected_version + 1)
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _standing_columns(batch: Sequence[Append]) -> list[list[Any]]:
+    rows = [
+        (append.run_id, how.saga, Int8(how.version), how.owner or "", how.unwinding, how.at_rest)
+        for append in batch
+        if (how := append.standing) is not None
+    ]
+    return [list(column) for column in zip(*rows, strict=True)] or [[]] * 6
 
 
 async def _read(session: PostgresSession, run_id: str, after_version: int) -> list[Record]:
@@ -165,16 +221,6 @@ def _opened(session: PostgresSession | None) -> PostgresSession:
     if session is None:
         raise LogUnavailable("the log is not open")
     return session
-
-
-def _check(columns: Sequence[str]) -> None:
-    if list(columns) == _COLUMNS:
-        return
-    if "originator_id uuid" in columns:
-        reason = "has uuid originator ids, so it belongs to another application of the eventsourcing library"
-    else:
-        reason = "has other columns"
-    raise SchemaMismatch(f"the table stored_events {reason}; {_ELSEWHERE}")
 
 
 def _refuse_gaps() -> None:

@@ -7,9 +7,9 @@ After any error, a cancelled query or a reply that did not come, nobody can say 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -18,7 +18,9 @@ from ...errors import InvalidName, LogUnavailable
 from .postgres_errors import mapped
 from .statements import statement
 
-__all__ = ["PostgresSession", "conninfo"]
+__all__ = ["Connection", "PostgresSession", "conninfo", "cut"]
+
+T = TypeVar("T")
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -54,10 +56,10 @@ class PostgresSession:
 
     Args:
         parameters: from `conninfo`.
-        listen: whether to listen for new events on the connection.
+        listen: the name of a statement that makes the connection listen to a channel.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], *, listen: bool = False) -> None:
+    def __init__(self, parameters: Mapping[str, Any], *, listen: LiteralString | None = None) -> None:
         self._parameters = parameters
         self._listen = listen
         self._lock = asyncio.Lock()
@@ -76,15 +78,30 @@ class PostgresSession:
             await cursor.execute(query, parameters, prepare=True)
             return await cursor.fetchall()
 
-    async def run_script(self, script: LiteralString) -> None:
-        """Run several statements as one transaction.
+    async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return what `work` returns for the connection, in one transaction.
 
         Raises:
             LogUnavailable: no answer.
             LogError: the server refused a statement; none was carried out.
         """
-        async with self._lent(_REPLY_SECONDS) as connection:
-            await connection.execute(script, prepare=False)
+        async with self._lent(_REPLY_SECONDS) as connection, connection.transaction():
+            return await work(connection)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
+
+    async def connect(self) -> None:
+        """Make the connection if there is none.
+
+        Raises:
+            LogUnavailable: no answer.
+        """
+        if not self.is_connected:
+            async with self._lent(_REPLY_SECONDS):
+                pass
 
     async def wait_for_news(self, seconds: float) -> None:
         """Wait for a notification, those included that came while something else was asked, or until the time is up.
@@ -100,7 +117,7 @@ class PostgresSession:
         """Let go of the connection, and break off what is under way on it. The session cannot be used again."""
         self._closed = True
         if self._connection is not None:
-            _cut(self._connection)
+            cut(self._connection)
         async with self._lock:
             await self._discard()
 
@@ -110,7 +127,7 @@ class PostgresSession:
         async with self._lock:
             try:
                 connection = self._connection or await self._connect()
-                guard = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+                guard = asyncio.get_running_loop().call_later(seconds, cut, connection)
                 try:
                     yield connection
                 finally:
@@ -130,7 +147,7 @@ class PostgresSession:
                 self._connection = await _connected(self._parameters)
                 await self._connection.execute(statement("postgres_session"))
                 if self._listen:
-                    await self._connection.execute(statement("postgres_listen"))
+                    await self._connection.execute(statement(self._listen))
         except TimeoutError as error:
             raise LogUnavailable(f"PostgreSQL did not answer within {_REPLY_SECONDS:g} s") from error
         return self._connection
@@ -160,7 +177,7 @@ def _let_go(connecting: asyncio.Task[Connection]) -> None:
         connecting.result().pgconn.finish()
 
 
-def _cut(connection: Connection) -> None:
+def cut(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:
     """End what is under way on a connection at once, as if the server had hung up.
 
     Cancelling the query instead would ask the server to stop it, and wait for a server that may be gone.

@@ -5,22 +5,25 @@ takes the write lock before it looks at a version, so what it saw still holds wh
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from ...errors import SchemaMismatch
 from .following import Bell, Notification, tail
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
-from .port import Record
-from .sqlite_connection import SQLiteConnection
+from .port import Claimable, Pulse, Record, Standing
+from .sqlite_connection import SQLiteConnection, transaction
+from .sqlite_pulse import SQLitePulse
+from .sqlite_roster import SQLiteRoster, is_for_anybody, note
+from .sqlite_schema import migrate
 from .statements import statement
 from .writer import Append, GroupCommit
 
 __all__ = ["SQLiteLog"]
 
-_COLUMNS = [("originator_id", "TEXT"), ("originator_version", "INTEGER"), ("topic", "TEXT"), ("state", "BLOB")]
+T = TypeVar("T")
 
 
 class SQLiteLog:
@@ -44,20 +47,37 @@ class SQLiteLog:
         self._commits = GroupCommit(self, patience_seconds)
         self._bell = Bell()
         self._bell.break_off()
+        self._roster = SQLiteRoster(self._reader, self._writer)
 
     async def open(self) -> None:
-        """Create the file and the table where there are none, and check the table; see `Log.open`.
+        """Create the file and the tables where there are none, and check them; see `Log.open`.
 
         Raises:
             LogUnavailable: the file cannot be opened, or stays locked.
-            SchemaMismatch: there is a table of another shape.
+            SchemaMismatch: the tables are of another shape or version.
         """
+        await self._open(asked=False)
+
+    async def migrate(self) -> Sequence[int]:
+        """Make the tables what this code knows, without opening the log; return the versions that were applied.
+
+        Raises:
+            LogUnavailable: the file cannot be opened, or stays locked.
+            SchemaMismatch: the tables are of another shape, or newer than this code.
+        """
+        try:
+            return await self._open(asked=True)
+        finally:
+            await self.close()
+
+    async def _open(self, *, asked: bool) -> Sequence[int]:
         self._writer.start()
         self._reader.start()
         self._commits = GroupCommit(self, self._patience_seconds)
         self._bell.mend()
+        self._roster.bell.mend()
         try:
-            await Patience(self._patience_seconds).ask(lambda: self._writer.run(_migrate))
+            return await self._ask(lambda: self._writer.run(partial(migrate, asked=asked)))
         except BaseException:
             await self.close()
             raise
@@ -66,10 +86,13 @@ class SQLiteLog:
         """Let the appends under way end, then close the connections; see `Log.close`."""
         await self._commits.close()
         self._bell.break_off()
+        self._roster.bell.break_off()
         await self._reader.stop()
         await self._writer.stop()
 
-    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+    async def append(
+        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+    ) -> None:
         """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
 
         Raises:
@@ -77,7 +100,7 @@ class SQLiteLog:
             LogUnavailable: the file stayed locked or full.
         """
         self._writer.check_started()
-        await self._commits.append(run_id, expected_version, records)
+        await self._commits.append(run_id, expected_version, records, standing)
 
     async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
         """Return a run's records with versions above `after_version`, in order; see `Log.read`.
@@ -85,48 +108,63 @@ class SQLiteLog:
         Raises:
             LogUnavailable: the file stayed locked.
         """
-        self._reader.check_started()
         work = partial(_read_run, run_id=run_id, after_version=after_version)
-        return await Patience(self._patience_seconds).ask(lambda: self._reader.run(work))
+        return await self._ask(lambda: self._reader.run(work))
 
     def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
         """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
         return tail(self._bell, self._read_page, after_position, self._poll_seconds)
 
+    def pulse(self, worker: str, lease_seconds: float) -> Pulse:
+        """Return what renews the lease of `worker`; see `Log.pulse`."""
+        return SQLitePulse(self.path, worker, lease_seconds)
+
+    async def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return unfinished runs that nobody has; see `Log.claimable`."""
+        return await self._ask(lambda: self._roster.claimable(known, limit))
+
+    async def unknown(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """Return what `claimable` leaves out for want of knowledge; see `Log.unknown`."""
+        return await self._ask(lambda: self._roster.unknown(known, limit))
+
+    async def owned(self, worker: str) -> set[str]:
+        """Return the unfinished runs that `worker` has; see `Log.owned`."""
+        return await self._ask(lambda: self._roster.owned(worker))
+
+    async def release(self, worker: str) -> None:
+        """Give up all runs of `worker`; see `Log.release`."""
+        await self._ask(lambda: self._roster.release(worker))
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Wait until a run may have become claimable; see `Log.wait_for_work`."""
+        self._reader.check_started()
+        await self._roster.wait(seconds)
+
     async def commit(self, batch: Sequence[Append]) -> list[str]:
         """Write a batch in one transaction; see `Backend.commit`."""
         conflicted = await self._writer.run(partial(_commit, batch=batch))
         self._bell.ring()
+        if any(append.standing is not None and is_for_anybody(append.standing) for append in batch):
+            self._roster.bell.ring()
         return conflicted
+
+    async def _ask(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        self._reader.check_started()
+        return await Patience(self._patience_seconds).ask(attempt)
 
     async def _read_page(self, after_position: int) -> list[Notification]:
         rows = await self._reader.run(partial(_page, name="sqlite_follow", after=after_position))
         return [notification(row) for row in rows]
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    connection.execute(statement("sqlite_schema"))
-    if connection.execute(statement("sqlite_columns")).fetchall() != _COLUMNS:
-        raise SchemaMismatch(
-            "the file has a table stored_events of another shape, made by another program; "
-            "give amends a file of its own"
-        )
-    connection.execute(statement("sqlite_check_rowid"))
-
-
 def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         conflicted = [
             append.run_id for append in batch if _version(connection, append.run_id) != append.expected_version
         ]
-        rows = [row for append in batch if append.run_id not in conflicted for row in _rows(append)]
-        connection.executemany(statement("sqlite_insert"), rows)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has already rolled back by itself
-            connection.execute("ROLLBACK")
-        raise
+        written = [append for append in batch if append.run_id not in conflicted]
+        connection.executemany(statement("sqlite_insert"), [row for append in written for row in _rows(append)])
+        note(connection, {append.run_id: append.standing for append in written if append.standing is not None})
     return conflicted
 
 

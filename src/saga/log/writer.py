@@ -12,17 +12,21 @@ from typing import NamedTuple, Protocol
 
 from ...errors import AppendConflict, LogUnavailable
 from .patience import Patience
-from .port import Record
+from .port import Record, Standing
 
 __all__ = ["Append", "Backend", "GroupCommit", "is_stored"]
 
 
 class Append(NamedTuple):
-    """What one caller wants written: records for a run that has `expected_version` records."""
+    """What one caller wants written: records for a run that has `expected_version` records, and how it then stands.
+
+    Its standing changes in the transaction that stores the records, so one that is found stored has changed it already.
+    """
 
     run_id: str
     expected_version: int
     records: Sequence[Record]
+    standing: Standing | None = None
 
 
 class Backend(Protocol):
@@ -103,7 +107,9 @@ class GroupCommit:
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
+    async def append(
+        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+    ) -> None:
         """Hand in an append and wait until it is durable; see `Log.append`.
 
         Cancelling the caller only stops its waiting: the write may still happen.
@@ -117,7 +123,7 @@ class GroupCommit:
         if self._closed:
             raise LogUnavailable("the log is closed")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(Append(run_id, expected_version, tuple(records)), loop.create_future())
+        waiting = _Waiting(Append(run_id, expected_version, tuple(records), standing), loop.create_future())
         self._queue.append(waiting)
         if self._writer is None:
             self._writer = loop.create_task(self._drain(), name="amends group commit")

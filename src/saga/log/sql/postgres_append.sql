@@ -1,1 +1,2 @@
-SELECT amends_append_v1(%b::text[], %b::bigint[], %b::text[], %b::bytea[])
+SELECT amends_append_v1(%b::text[], %b::bigint[], %b::text[], %b::bytea[],
+    %b::text[], %b::text[], %b::bigint[], %b::text[], %b::boolean[], %b::boolean[])

@@ -1,4 +1,4 @@
--- The columns of stored_events where the search path finds it, in order, and whether our function is there.
+-- The columns of stored_events where the search path finds it, in order, and whether amends_schema is there.
 SELECT
     coalesce(
         (
@@ -8,4 +8,4 @@ SELECT
         ),
         '{}'::text[]
     ),
-    to_regprocedure('amends_append_v1(text[], bigint[], text[], bytea[])') IS NOT NULL
+    to_regclass('amends_schema') IS NOT NULL

@@ -1,9 +1,44 @@
+-- What the migrations add up to, for people to read; a test compares. Nothing runs it.
+
 -- The table of the eventsourcing library (SQLiteApplicationRecorder), column for column: a rowid table, whose rowid is
--- the position of an event in the order of all. There is one writer at a time, so positions rise with the commits.
+-- the position of an event in the order of all. There is one writer at a time, so positions rise with the commits. It
+-- may have come first.
 CREATE TABLE IF NOT EXISTS stored_events (
     originator_id TEXT,
     originator_version INTEGER,
     topic TEXT,
     state BLOB,
     PRIMARY KEY (originator_id, originator_version)
-)
+);
+
+-- The runs that are neither ended nor parked: written by the append that changes how a run stands, and by releases.
+CREATE TABLE amends_runs (
+    place INTEGER PRIMARY KEY, -- rises in the order in which runs became unfinished
+    run_id TEXT NOT NULL UNIQUE,
+    saga TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    owner TEXT, -- a worker's token; NULL: whoever claims it first
+    unwinding INTEGER NOT NULL
+);
+
+-- Serves sqlite_claimable.sql, which hops from kind to kind in it. Each kind lies in the order of its places.
+CREATE INDEX amends_runs_claimable_idx ON amends_runs (coalesce(owner, ''), saga, version, unwinding);
+
+-- The leases. A worker without a row has none.
+CREATE TABLE amends_workers (
+    worker TEXT PRIMARY KEY,
+    heartbeat_at TEXT NOT NULL, -- UTC, YYYY-MM-DD HH:MM:SS.SSS
+    lease_seconds REAL NOT NULL
+);
+
+-- What NOTIFY is elsewhere: how often a run was left to whoever claims it first. One row.
+CREATE TABLE amends_work (
+    ring_count INTEGER NOT NULL
+);
+INSERT INTO amends_work (ring_count) VALUES (0);
+
+-- One row for each migration that was applied here.
+CREATE TABLE amends_schema (
+    version INTEGER PRIMARY KEY,
+    applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+);

@@ -1,0 +1,93 @@
+"""The table of unfinished runs and the leases of workers, in memory."""
+
+from collections.abc import Callable, Collection, Iterator
+
+from .following import Bell
+from .port import Claimable, Standing
+
+__all__ = ["Roster"]
+
+
+class Roster:
+    """Who has which unfinished run, and until when.
+
+    Args:
+        now: seconds; the time of all leases.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._standings: dict[str, Standing] = {}
+        self._leases: dict[str, float] = {}
+        self._bell = Bell()
+        self._heard_count = 0
+
+    def note(self, run_id: str, standing: Standing | None) -> None:
+        """Take what an append says of its run."""
+        if standing is None:
+            return
+        if standing.at_rest:
+            self._standings.pop(run_id, None)
+            return
+        self._standings[run_id] = standing
+        if standing.owner is None:
+            self._bell.ring()
+
+    def pulse(self, worker: str, lease_seconds: float) -> "_Beat":
+        """Return what renews the lease of a worker."""
+        return _Beat(self._leases, worker, lease_seconds, self._now)
+
+    def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """See `Log.claimable`."""
+        self._heard_count = self._bell.ring_count
+        return [run for run in self._free() if _knows(known, run)][:limit]
+
+    def unknown(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
+        """See `Log.unknown`."""
+        return [run for run in self._free() if not _knows(known, run)][:limit]
+
+    def owned(self, worker: str) -> set[str]:
+        """See `Log.owned`."""
+        return {run_id for run_id, standing in self._standings.items() if standing.owner == worker}
+
+    def release(self, worker: str) -> None:
+        """See `Log.release`."""
+        for run_id in self.owned(worker):
+            self._standings[run_id] = self._standings[run_id]._replace(owner=None)
+        self._leases.pop(worker, None)
+        self._bell.ring()
+
+    async def wait(self, seconds: float) -> None:
+        """See `Log.wait_for_work`."""
+        await self._bell.wait(self._heard_count, seconds)
+
+    def wake(self) -> None:
+        """End the waiting of everybody."""
+        self._bell.ring()
+
+    def _free(self) -> Iterator[Claimable]:
+        now = self._now()
+        for run_id, standing in self._standings.items():
+            lapsed = standing.owner is not None and self._leases.get(standing.owner, now) <= now
+            if standing.owner is None or lapsed:
+                yield Claimable(run_id, standing.saga, standing.version, standing.unwinding, lapsed)
+
+
+class _Beat:
+    """A `Pulse` in memory."""
+
+    def __init__(self, leases: dict[str, float], worker: str, lease_seconds: float, now: Callable[[], float]) -> None:
+        self._leases = leases
+        self._worker = worker
+        self._lease_seconds = lease_seconds
+        self._now = now
+
+    def beat(self) -> None:
+        self._leases[self._worker] = self._now() + self._lease_seconds
+
+    def close(self) -> None:
+        pass
+
+
+def _knows(known: Collection[tuple[str, int]], run: Claimable) -> bool:
+    return (run.saga, run.version) in known or (run.unwinding and any(run.saga == name for name, _ in known))

@@ -1,0 +1,239 @@
+-- The first version. Two sessions that create the same thing at once fail even with IF NOT EXISTS ("tuple concurrently
+-- updated"), so whoever applies this has the lock of postgres_migrating.sql.
+
+-- The table of the eventsourcing library (PostgresApplicationRecorder with text originator ids), as it makes it. It may
+-- have come first.
+CREATE TABLE IF NOT EXISTS stored_events (
+    originator_id text NOT NULL,
+    originator_version bigint NOT NULL,
+    topic text,
+    state bytea,
+    notification_id bigserial,
+    PRIMARY KEY (originator_id, originator_version)
+) WITH (
+    autovacuum_enabled = true,
+    autovacuum_vacuum_threshold = 100000000,
+    autovacuum_vacuum_scale_factor = 0.5,
+    autovacuum_analyze_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.01
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS stored_events_notification_id_idx ON stored_events (notification_id ASC);
+
+-- The runs that are neither ended nor parked: written by the append that changes how a run stands, and by releases.
+-- Rows come and go with the runs, so it is vacuumed early.
+CREATE TABLE amends_runs (
+    run_id text PRIMARY KEY,
+    place bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- rises in the order in which runs became unfinished
+    saga text NOT NULL,
+    version bigint NOT NULL,
+    owner text, -- a worker's token; NULL: whoever claims it first
+    unwinding boolean NOT NULL
+) WITH (
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_analyze_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.01
+);
+
+-- Serves amends_claimable_v1, which hops from kind to kind in it and reads each kind in the order of its age.
+CREATE INDEX amends_runs_claimable_idx ON amends_runs (coalesce(owner, ''), saga, version, unwinding, place);
+
+-- The leases. A worker without a row has none. heartbeat_at has no index, so that a beat touches the row alone.
+CREATE TABLE amends_workers (
+    worker text PRIMARY KEY,
+    heartbeat_at timestamptz NOT NULL,
+    lease_seconds double precision NOT NULL
+);
+
+-- One row for each migration that was applied here.
+CREATE TABLE amends_schema (
+    version bigint PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Writes a batch of appends. The first four arrays have one element an event: versions of one run follow each other,
+-- and the first one says what version the run is expected to have. The others have one element for each run that
+-- stands differently from here on; nobody (NULL) is written as an empty owner. Returns the runs that have another
+-- version; they are left out, with their standing.
+CREATE FUNCTION amends_append_v1(
+    run_ids text[], versions bigint[], topics text[], states bytea[],
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[]
+)
+RETURNS text[]
+LANGUAGE plpgsql
+AS $body$
+DECLARE
+    conflicted text[];
+BEGIN
+    -- Positions are drawn and committed under one lock, so nobody ever sees a position before a lower one. Writers of
+    -- this function meet in the advisory lock. Writers of the eventsourcing library take LOCK TABLE ... EXCLUSIVE,
+    -- which waits for our ROW EXCLUSIVE and makes it wait; two of ours would not stop each other by that alone, and
+    -- taking EXCLUSIVE ourselves would also hold up autovacuum's ANALYZE, which the planner needs here.
+    PERFORM pg_advisory_xact_lock(107126708036723);
+    LOCK TABLE stored_events IN ROW EXCLUSIVE MODE;
+
+    SELECT coalesce(array_agg(expected.run_id), '{}') INTO conflicted
+    FROM (
+        SELECT event.run_id, min(event.version) - 1 AS version
+        FROM unnest(run_ids, versions) AS event (run_id, version)
+        GROUP BY event.run_id
+    ) AS expected
+    WHERE expected.version <> coalesce(
+        (SELECT max(stored.originator_version) FROM stored_events AS stored WHERE stored.originator_id = expected.run_id),
+        0
+    );
+
+    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    SELECT event.run_id, event.version, event.topic, event.state
+    FROM unnest(run_ids, versions, topics, states) WITH ORDINALITY AS event (run_id, version, topic, state, place)
+    WHERE event.run_id <> ALL (conflicted)
+    ORDER BY event.place;
+
+    IF FOUND THEN
+        -- The channel that the library's own subscriptions listen to.
+        PERFORM pg_notify('stored_events', '');
+    END IF;
+    IF cardinality(standing_ids) = 0 THEN
+        RETURN conflicted;
+    END IF;
+
+    DELETE FROM amends_runs
+    WHERE run_id IN (
+        SELECT standing.run_id
+        FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest)
+        WHERE standing.at_rest AND standing.run_id <> ALL (conflicted)
+    );
+
+    INSERT INTO amends_runs AS known (run_id, saga, version, owner, unwinding)
+    SELECT standing.run_id, standing.saga, standing.version, nullif(standing.owner, ''), standing.unwinding
+    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests) WITH ORDINALITY
+        AS standing (run_id, saga, version, owner, unwinding, at_rest, place)
+    WHERE NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
+    ORDER BY standing.place
+    ON CONFLICT (run_id) DO UPDATE
+    SET saga = excluded.saga, version = excluded.version, owner = excluded.owner, unwinding = excluded.unwinding;
+
+    IF EXISTS (
+        SELECT FROM unnest(standing_ids, owners, at_rests) AS standing (run_id, owner, at_rest)
+        WHERE standing.owner = '' AND NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
+    ) THEN
+        PERFORM pg_notify('amends_work', '');
+    END IF;
+    RETURN conflicted;
+END;
+$body$;
+
+-- Returns unfinished runs that nobody has, or whose owner's lease has lapsed, oldest first: those of the known sagas
+-- and versions (of a run that unwinds, the name is enough), or else all others.
+--
+-- Its cost must not grow with the runs that live workers have, nor with those that nobody here knows. So it never
+-- looks at runs one by one: it hops through the index from owner to owner, and from kind to kind of the free ones, and
+-- then reads the oldest of each wanted kind. The oldest so many runs are among the so many kinds whose oldest runs are
+-- the oldest. The planner, who cannot know how few kinds there are, is told the way.
+CREATE FUNCTION amends_claimable_v1(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $body$
+WITH RECURSIVE
+owners AS (
+    (SELECT coalesce(run.owner, '') AS owner FROM amends_runs AS run ORDER BY coalesce(run.owner, '') LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT coalesce(run.owner, '')
+        FROM amends_runs AS run
+        WHERE coalesce(run.owner, '') > owners.owner
+        ORDER BY coalesce(run.owner, '')
+        LIMIT 1
+    )
+    FROM owners
+    WHERE owners.owner IS NOT NULL
+),
+free AS (
+    SELECT owners.owner
+    FROM owners
+    LEFT JOIN amends_workers AS worker ON worker.worker = owners.owner
+    WHERE owners.owner IS NOT NULL AND (
+        worker.worker IS NULL
+        OR worker.heartbeat_at + make_interval(secs => worker.lease_seconds) <= clock_timestamp()
+    )
+),
+kinds AS (
+    SELECT free.owner, kind.saga, kind.version, kind.unwinding, kind.place
+    FROM free
+    CROSS JOIN LATERAL (
+        SELECT run.saga, run.version, run.unwinding, run.place
+        FROM amends_runs AS run
+        WHERE coalesce(run.owner, '') = free.owner
+        ORDER BY run.saga, run.version, run.unwinding, run.place
+        LIMIT 1
+    ) AS kind
+    UNION ALL
+    SELECT kinds.owner, kind.saga, kind.version, kind.unwinding, kind.place
+    FROM kinds
+    CROSS JOIN LATERAL (
+        SELECT run.saga, run.version, run.unwinding, run.place
+        FROM amends_runs AS run
+        WHERE
+            coalesce(run.owner, '') = kinds.owner
+            AND (run.saga, run.version, run.unwinding) > (kinds.saga, kinds.version, kinds.unwinding)
+        ORDER BY run.saga, run.version, run.unwinding, run.place
+        LIMIT 1
+    ) AS kind
+),
+wanted AS (
+    SELECT kinds.owner, kinds.saga, kinds.version, kinds.unwinding
+    FROM kinds
+    WHERE known = EXISTS (
+        SELECT
+        FROM unnest(known_sagas, known_versions) AS mine (saga, version)
+        WHERE mine.saga = kinds.saga AND (mine.version = kinds.version OR kinds.unwinding)
+    )
+    ORDER BY kinds.place
+    LIMIT run_limit
+)
+SELECT run.run_id, wanted.saga, wanted.version, wanted.unwinding, wanted.owner <> ''
+FROM wanted
+CROSS JOIN LATERAL (
+    SELECT run.run_id, run.place
+    FROM amends_runs AS run
+    WHERE
+        coalesce(run.owner, '') = wanted.owner
+        AND run.saga = wanted.saga
+        AND run.version = wanted.version
+        AND run.unwinding = wanted.unwinding
+    ORDER BY run.place
+    LIMIT run_limit
+) AS run
+ORDER BY run.place
+LIMIT run_limit
+$body$;
+
+-- Gives up a worker's lease and at most so many of its runs; returns how many. Under the lock of the appends, so that
+-- the two never wait for each other's rows crosswise, and bounded, so that it does not keep them waiting for long.
+CREATE FUNCTION amends_release_v1(released text, run_limit bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $body$
+DECLARE
+    released_count bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(107126708036723);
+    DELETE FROM amends_workers WHERE worker = released;
+    UPDATE amends_runs SET owner = NULL
+    WHERE run_id IN (SELECT run.run_id FROM amends_runs AS run WHERE coalesce(run.owner, '') = released LIMIT run_limit);
+    GET DIAGNOSTICS released_count = ROW_COUNT;
+    IF released_count > 0 THEN
+        PERFORM pg_notify('amends_work', '');
+    END IF;
+    RETURN released_count;
+END;
+$body$;
+
+INSERT INTO amends_schema (version) VALUES (1);

@@ -1,0 +1,1 @@
+SELECT run_id FROM amends_runs WHERE coalesce(owner, '') = :worker

@@ -1,0 +1,1 @@
+UPDATE amends_runs SET owner = NULL WHERE coalesce(owner, '') = :worker

@@ -1,0 +1,1 @@
+DELETE FROM amends_workers WHERE worker = :worker

@@ -1,0 +1,1 @@
+UPDATE amends_work SET ring_count = ring_count + 1

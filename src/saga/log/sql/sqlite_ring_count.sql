@@ -1,0 +1,1 @@
+SELECT ring_count FROM amends_work
