@@ -21,7 +21,8 @@ AmendsError
 │   ├── AppendConflict          somebody else wrote to the run; read it again
 │   ├── LogCorrupt              call a person: an event that cannot be read, or is of no known topic
 │   └── SchemaMismatch          migrate: the tables are not the ones that this version of the code knows
-└── CoordinatorClosed           the coordinator is not open, or is closing
+├── CoordinatorClosed           the coordinator is not open, or is closing
+└── SimulationStuck             in a simulation, everything waits for something that nothing in it will bring
 ```
 
 Messages are made from the facts, which are attributes too, so a caller never has to read a message by machine.
@@ -51,6 +52,7 @@ __all__ = [
     "RunConflict",
     "RunFailed",
     "SchemaMismatch",
+    "SimulationStuck",
     "UnknownName",
     "UnknownTask",
     "ValueTooLarge",
@@ -250,3 +252,7 @@ class SchemaMismatch(LogError):
 
 class CoordinatorClosed(AmendsError, RuntimeError):
     """The coordinator is not open: use it inside `async with Coordinator(...)`, and not after."""
+
+
+class SimulationStuck(AmendsError, RuntimeError):
+    """In a simulation, everything waits for something that nothing in it will bring: a socket, a thread, an event."""

@@ -2,27 +2,29 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from ..actions.action import Action
-from ..actions.threads import Threads
 from ..actions.values import JsonText
-from ..clock import Clock, SystemClock
 from ..errors import AppendConflict, CoordinatorClosed, DefinitionError, NotHosted, RunConflict, UnknownName
 from .codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
 from .decisions import decide
 from .definition import NOTHING, Saga
-from .driver import Driver, Host
+from .driver import Driver
 from .events import Event, RunClaimed, RunStarted, RunStatus
 from .handle import RunHandle
-from .ids import checked_run_id, checked_tags, new_run_id, new_worker
+from .host import Host
+from .hosting import Hosting
+from .ids import checked_run_id, checked_tags, new_run_id
 from .log.open import open_log
 from .log.port import Log
 from .moments import Moment
 from .registry import Registry
+from .standing import standing_after, standing_of
 from .state import RunState, evolve, fold
+from .surroundings import Surroundings
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -31,6 +33,8 @@ POLL_SECONDS = (0.05, 1.0)
 """First and longest pause between two looks at a run that is hosted elsewhere."""
 
 MIN_PAYLOAD_LIMIT_BYTES = 4_096
+MIN_LEASE_SECONDS = 0.2
+MAX_LEASE_SECONDS = 86_400.0
 
 
 class Coordinator:
@@ -40,10 +44,15 @@ class Coordinator:
         log: `postgresql://...`, `sqlite:///file.db` (relative), `sqlite:////abs/file.db`, `memory://`; or a `Log`.
         sagas: every saga that may be started here.
         actions: every action that they use, or that is invoked by name.
-        drain_seconds: how long leaving the context waits for the runs under way.
-        max_running: how many runs are hosted at once; starting a further one waits for a place.
+        lease_seconds: how long a worker that has fallen silent keeps its runs, before others take them over.
+        drain_seconds: how long leaving the context waits for attempts that are under way.
+        max_running: how many runs are hosted at once; starting a further one here waits for a place. 0 makes a client
+            that only starts runs, asks for them and commands them.
         payload_limit_bytes: the most that an event with an input or output in it may take, as JSON.
-        clock: for tests.
+        surroundings: what stands for the world, for simulations.
+
+    Attributes:
+        max_running: as given.
 
     Raises:
         DefinitionError: an action or saga is incomplete, or two have one name, or a keyword does not fit.
@@ -56,62 +65,88 @@ class Coordinator:
         *,
         sagas: Iterable[Saga[Any, Any]] = (),
         actions: Iterable[Action[Any, Any]] = (),
+        lease_seconds: float = 15.0,
         drain_seconds: float = 10.0,
         max_running: int = 1_000,
         payload_limit_bytes: int = DEFAULT_PAYLOAD_LIMIT_BYTES,
-        clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
     ) -> None:
-        if max_running < 1:
-            raise DefinitionError(f"max_running={max_running}; use a number from 1")
+        if max_running < 0:
+            raise DefinitionError(f"max_running={max_running}; use a number from 1, or 0 for a client")
+        if not MIN_LEASE_SECONDS <= lease_seconds <= MAX_LEASE_SECONDS:
+            raise DefinitionError(f"lease_seconds={lease_seconds}; use {MIN_LEASE_SECONDS} to {MAX_LEASE_SECONDS:,}")
+        if not drain_seconds >= 0:
+            raise DefinitionError(f"drain_seconds={drain_seconds}; use 0 or more")
         if payload_limit_bytes < MIN_PAYLOAD_LIMIT_BYTES:
             raise DefinitionError(f"payload_limit_bytes={payload_limit_bytes}; use at least {MIN_PAYLOAD_LIMIT_BYTES}")
         self._registry = Registry(actions, sagas)
         self._log = open_log(log) if isinstance(log, str) else log
         self._codec = EventCodec.from_environment(payload_limit_bytes)
-        self._clock = clock or SystemClock()
+        self._surroundings = surroundings or Surroundings()
+        self._clock = self._surroundings.clock
+        self._lease_seconds = lease_seconds
         self._drain_seconds = drain_seconds
-        self._max_running = max_running
-        self._worker = new_worker()
-        self._drivers: dict[str, Driver] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._open = False
+        self.max_running = max_running
+        self._hosting: Hosting | None = None
 
     async def __aenter__(self) -> Self:
-        """Open the log.
+        """Open the log, and begin to take up runs that nobody has.
 
         Raises:
             LogUnavailable: the database does not answer.
             SchemaMismatch: its tables are of another shape.
         """
+        if self._hosting is not None:
+            raise CoordinatorClosed("the coordinator is open already; make another one")
         await self._log.open()
-        self._places = asyncio.Semaphore(self._max_running)
-        self._host = Host(self._log, self._codec, self._registry, self._clock, Threads())
-        self._open = True
+        around = self._surroundings
+        worker = around.worker()
+        self._host = Host(self._log, self._codec, self._registry, self._clock, around.threads())
+        heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
+        hosting = Hosting(self._host, heart, worker, self._lease_seconds, self.max_running)
+        try:
+            await hosting.open()
+        except BaseException:
+            await self._log.close()
+            raise
+        self._hosting = hosting
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the runs under way end, for `drain_seconds` at most, then let go of them and of the log."""
-        self._open = False
-        tasks = set(self._tasks.values())
+        """Start nothing more, let attempts under way end, for `drain_seconds` at most, and give up what is unfinished.
+
+        Runs that are unfinished then are taken up by whichever worker comes first, from where they stand.
+        """
+        hosting, self._hosting = self._hosting, None
+        if hosting is None:
+            return
         try:
-            if tasks:
-                _, unfinished = await asyncio.wait(tasks, timeout=self._drain_seconds)
-                for task in unfinished:
-                    task.cancel()
-                if unfinished:
-                    await asyncio.wait(unfinished)
+            await hosting.drain(self._drain_seconds)
+            await hosting.close()
         finally:
             await self._log.close()
 
     @overload
     async def start(
-        self, saga: Saga[In, Out], value: In = ..., *, run_id: str | None = ..., tags: Mapping[str, str] | None = ...
+        self,
+        saga: Saga[In, Out],
+        value: In = ...,
+        *,
+        run_id: str | None = ...,
+        tags: Mapping[str, str] | None = ...,
+        here: bool = ...,
     ) -> RunHandle[Out]: ...
     @overload
     async def start(
-        self, saga: str, value: Any = ..., *, run_id: str | None = ..., tags: Mapping[str, str] | None = ...
+        self,
+        saga: str,
+        value: Any = ...,
+        *,
+        run_id: str | None = ...,
+        tags: Mapping[str, str] | None = ...,
+        here: bool = ...,
     ) -> RunHandle[Any]: ...
     async def start(
         self,
@@ -120,6 +155,7 @@ class Coordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        here: bool = True,
     ) -> RunHandle[Any]:
         """Start a run, or find the one that was started with the same id, saga and input.
 
@@ -130,6 +166,7 @@ class Coordinator:
             value: its input; of its type, or what pydantic turns into it (a dict, say).
             run_id: what the caller knows the run by, 1 to 200 letters, digits and `_.:@/+-`; made if missing.
             tags: names and values to find it by later.
+            here: host the run in this process; False leaves it to whichever worker claims it first.
 
         Raises:
             RunConflict: the id is taken by another saga or another input.
@@ -139,7 +176,7 @@ class Coordinator:
             LogUnavailable: nobody knows whether it was started; ask again with the same run id.
             CoordinatorClosed: the coordinator is not open.
         """
-        return await self._start(self._registry.saga(saga), value, run_id, tags)
+        return await self._start(self._registry.saga(saga), value, run_id, tags, here=here)
 
     async def run(
         self,
@@ -186,12 +223,18 @@ class Coordinator:
         """
         return RunHandle(checked_run_id(run_id), None, self)
 
-    # Starting and hosting
+    # Starting
 
     async def _start(
-        self, saga: Saga[Any, Any], value: Any, run_id: str | None, tags: Mapping[str, str] | None
+        self,
+        saga: Saga[Any, Any],
+        value: Any,
+        run_id: str | None,
+        tags: Mapping[str, str] | None,
+        *,
+        here: bool = True,
     ) -> RunHandle[Any]:
-        self._check_open()
+        hosting = self._opened()
         now = self._clock.now()
         run_id = new_run_id(now) if run_id is None else checked_run_id(run_id)
         started = RunStarted(
@@ -201,60 +244,38 @@ class Coordinator:
             input=saga.input.encode(value),
             tags=checked_tags(tags),
         )
-        hosted = self._drivers.get(run_id)
-        if hosted is None:
-            hosted = await self._host_new(run_id, saga, started)
-        if hosted is not None:
-            _check_same(run_id, hosted.state, started)
-            try:
-                await asyncio.shield(hosted.acknowledged)
-                return RunHandle(run_id, saga.output, self)
-            except AppendConflict:
-                pass
-        state = await self.state(run_id)
-        _check_same(run_id, state, started)
-        return RunHandle(run_id, saga.output, self)
-
-    async def _host_new(self, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver | None:
-        await self._places.acquire()
-        hosted = self._drivers.get(run_id)
-        if hosted is not None or not self._open:
-            self._places.release()
-            self._check_open()
-            return hosted
+        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self)
         try:
+            if here and self.max_running:
+                driver = await self._host_new(hosting, run_id, saga, started)
+                _check_same(run_id, driver.state, started)
+                await asyncio.shield(driver.acknowledged)
+            else:
+                standing = standing_after(None, started)
+                await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
+        except AppendConflict:
+            _check_same(run_id, await self.state(run_id), started)
+        return handle
+
+    async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:
+        def make() -> Driver:
             driver = Driver(self._host, RunState(run_id), saga)
-            claimed = RunClaimed(occurred_at=started.occurred_at, worker=self._worker, epoch=1)
-            driver.record(started, claimed)
-        except BaseException:
-            self._places.release()
-            raise
-        self._launch(driver)
-        return driver
+            driver.record(started, RunClaimed(occurred_at=started.occurred_at, worker=hosting.worker, epoch=1))
+            return driver
 
-    def _launch(self, driver: Driver) -> None:
-        """Host a run; the caller has taken a place for it."""
-        run_id = driver.state.run_id
-        task = asyncio.create_task(driver.drive(), name=f"amends run {run_id}")
-        self._drivers[run_id] = driver
-        self._tasks[run_id] = task
+        hosted = hosting.drivers.get(run_id)
+        return await hosting.host(run_id, make) if hosted is None else hosted
 
-        def ended(_: asyncio.Task[None]) -> None:
-            if self._drivers[run_id] is driver:
-                del self._drivers[run_id], self._tasks[run_id]
-            self._places.release()
-
-        task.add_done_callback(ended)
-
-    def _check_open(self) -> None:
-        if not self._open:
+    def _opened(self) -> Hosting:
+        if self._hosting is None:
             raise CoordinatorClosed(str(CoordinatorClosed.__doc__))
+        return self._hosting
 
     # What handles ask
 
     async def events(self, run_id: str) -> list[Event]:
         """Return a run's events; see `RunHandle.history`."""
-        self._check_open()
+        self._opened()
         records = await self._log.read(run_id)
         if not records:
             raise UnknownName("run", run_id)
@@ -266,55 +287,53 @@ class Coordinator:
 
     async def at_rest(self, run_id: str) -> RunState:
         """Wait until a run has ended or is parked, and return it."""
-        driver = self._drivers.get(run_id)
-        if driver is not None:
-            try:
-                return await asyncio.shield(driver.finished)
-            except AppendConflict:
-                pass  # Somebody else has the run; look on.
-        state = await self.state(run_id)
+        state = RunState(run_id)
         pause, longest = POLL_SECONDS
-        while not (state.status.ended or state.status is RunStatus.PARKED):
-            await asyncio.sleep(pause)
-            self._check_open()
-            pause = min(longest, pause * 2)
+        while True:
+            driver = self._opened().drivers.get(run_id)
+            if driver is not None:
+                try:
+                    return await asyncio.shield(driver.finished)
+                except AppendConflict:
+                    pass  # Somebody else has the run; look on.
             for record in await self._log.read(run_id, state.version):
                 evolve(state, self._codec.decode(record))
-        return state
+            if not state.version:
+                raise UnknownName("run", run_id)
+            if state.at_rest:
+                return state
+            await asyncio.sleep(pause)
+            pause = min(longest, pause * 2)
 
     async def command(self, run_id: str, moment: Moment) -> RunState:
         """Carry out what a person says to a run."""
-        self._check_open()
-        driver = self._drivers.get(run_id)
-        if driver is not None and not driver.finished.done():
-            driver.take(moment)
-            await driver.durable()
-            return driver.state
         while True:
+            driver = self._opened().drivers.get(run_id)
+            if driver is not None and not driver.finished.done():
+                driver.take(moment)
+                await driver.durable()
+                return driver.state
             state = await self.state(run_id)
-            if state.status.ended or not decide(state, moment, self._clock.now()):
+            events = decide(state, moment, self._clock.now())
+            if not events:
                 return state
             if state.status is not RunStatus.PARKED:
                 raise NotHosted(run_id)
             try:
-                return await self._command_parked(state, moment)
+                return await self._append_command(state, events)
             except AppendConflict:
                 continue  # Somebody else was faster; see how the run stands now.
 
-    async def _command_parked(self, state: RunState, moment: Moment) -> RunState:
-        await self._places.acquire()
-        try:
-            saga = self._registry.recorded_saga(state.saga, state.saga_version)
-            driver = Driver(self._host, state, saga)
-            driver.record(RunClaimed(occurred_at=self._clock.now(), worker=self._worker, epoch=state.epoch + 1))
-            driver.recover()
-            driver.take(moment)
-        except BaseException:
-            self._places.release()
-            raise
-        self._launch(driver)
-        await driver.durable()
-        return driver.state
+    async def _append_command(self, state: RunState, events: Sequence[Event]) -> RunState:
+        """Write the command down and leave the run to whichever worker claims it first; often that is this one."""
+        standing = standing_of(state)
+        version = state.version
+        for event in events:
+            standing = standing_after(standing, event)
+            evolve(state, event)
+        free = None if standing is None else standing._replace(owner=None)
+        await self._log.append(state.run_id, version, [self._codec.encode(event) for event in events], free)
+        return state
 
 
 def _check_same(run_id: str, state: RunState, started: RunStarted) -> None:

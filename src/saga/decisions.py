@@ -154,13 +154,8 @@ def _command(state: RunState, moment: m.Retry | m.Waive, now: datetime) -> Itera
         return
     match moment:
         case m.Retry(by, reason):
-            yield e.RunResumed(occurred_at=now, by=by, reason=reason)
-            for step in state.steps.values():
-                if step.undo is UndoStatus.FAILED:
-                    yield _undo_started(state, step.path, now)
-                elif step.status is StepStatus.HELD:
-                    attempt = step.attempts + 1
-                    yield _started(state, step.path, step.action, attempt, now, irreversible=step.irreversible)
+            stuck = (s for s in state.steps.values() if s.undo is UndoStatus.FAILED or s.status is StepStatus.HELD)
+            yield e.RunResumed(occurred_at=now, by=by, reason=reason, retries=tuple(step.path for step in stuck))
         case m.Waive(path, by, reason):
             step_or_none = state.steps.get(path)
             if step_or_none is not None and step_or_none.undo is UndoStatus.FAILED:

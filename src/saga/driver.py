@@ -8,30 +8,28 @@ Everything runs on the event loop's thread, and nothing between a moment and its
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from ..actions.action import Action
-from ..actions.threads import Threads
-from ..clock import Clock
 from ..errors import AppendConflict, CoordinatorClosed, InvalidValue, LogUnavailable, ValueTooLarge
 from . import effects as fx
 from . import moments as m
 from .attempts import Attempts
-from .codec import EventCodec
 from .decisions import decide
 from .definition import Saga
 from .effects import effect_of
-from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
+from .events import ActionStarted, CompensationStarted, Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
-from .log.port import Log, Record
+from .host import Host
+from .log.port import Record, Standing
 from .outcomes import action_error, saga_ended
-from .registry import Registry
 from .replay import Replay
 from .run import Run
+from .standing import standing_after, standing_of
 from .state import RunState, StepStatus, UndoStatus, evolve
-from .stragglers import Stragglers
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -45,17 +43,10 @@ reaches the function in three, and the steps that it then asks for share the com
 
 OUTAGE_PAUSE_SECONDS = 1.0
 
+_logger = logging.getLogger("amends.driver")
 
-class Host:
-    """What all drivers of a coordinator share."""
-
-    def __init__(self, log: Log, codec: EventCodec, registry: Registry, clock: Clock, threads: Threads) -> None:
-        self.log = log
-        self.codec = codec
-        self.registry = registry
-        self.clock = clock
-        self.threads = threads
-        self.stragglers = Stragglers()
+RESULTS = (m.AttemptSucceeded, m.AttemptFailed, m.AttemptUnknown, m.UndoSucceeded, m.UndoFailed)
+STARTS = (ActionStarted, CompensationStarted)
 
 
 class Driver:
@@ -81,16 +72,20 @@ class Driver:
         self._run = Run(state.run_id, state.tags, self)
         self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads, host.stragglers)
         self._durable_version = state.version
+        self._standing = _unowned(standing_of(state))
         self._pending: list[tuple[Event, Record]] = []
         self._woken = asyncio.Event()
+        self._idle = asyncio.Event()
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._replay = Replay(state)
+        self._interrupted_undos = sorted(state.undoing)
         self._saga_task: asyncio.Task[None] | None = None
         self._verdict: m.SagaReturned | m.SagaFailed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._commands: list[tuple[int, asyncio.Future[None]]] = []
         self._stopped = False
+        self._draining = False
 
     # What happens to the run
 
@@ -105,6 +100,7 @@ class Driver:
             evolve(self.state, event)
             self._pending.append((event, record))
             self._notice(event)
+        self._idle.clear()
         self._woken.set()
 
     def take(self, moment: m.Moment) -> None:
@@ -113,10 +109,12 @@ class Driver:
         Raises:
             ValueTooLarge: an event of it exceeds the limit; nothing has changed.
         """
-        if self._stopped:
+        if self._stopped or (self._draining and not isinstance(moment, RESULTS)):
             return
         while events := decide(self.state, moment, self._host.clock.now()):
             self.record(*events)
+            if self._draining:
+                return
             moment = m.PROCEED
         self._offer_verdict()
 
@@ -201,14 +199,15 @@ class Driver:
                 await self._woken.wait()
                 self._woken.clear()
                 await self._flush()
+                self._idle.set()
         except (AppendConflict, LogUnavailable) as error:
             self._fail(error)
         except asyncio.CancelledError:
             self._fail(CoordinatorClosed("the coordinator was closed before the run ended; its events are kept"))
             raise
-        except BaseException as error:
+        except BaseException as error:  # A fault of ours. The run is taken up again, a bounded number of times.
+            _logger.exception("the driver of run %s failed", self.state.run_id)
             self._fail(error)
-            raise
         finally:
             self._let_go()
 
@@ -219,7 +218,7 @@ class Driver:
         goes forward are taken up one by one, when the saga function asks for them, so that a function that asks for
         something else is found out before any handler is entered.
         """
-        for path in list(self.state.undoing):
+        for path in self._interrupted_undos:
             step = self.state.steps[path]
             if step.undo is UndoStatus.RUNNING:
                 self.take(self._attempts.undo_crashed(step))
@@ -247,7 +246,7 @@ class Driver:
             for _ in range(RUN_AHEAD_HOPS):
                 await asyncio.sleep(0)
             batch = self._next_batch()
-            await self._append([record for _, record in batch])
+            await self._append(batch)
             self._durable_version += len(batch)
             self._acknowledge()
             for event, _ in batch:
@@ -273,14 +272,22 @@ class Driver:
         batch, self._pending = self._pending[:count], self._pending[count:]
         return batch
 
-    async def _append(self, records: list[Record]) -> None:
+    async def _append(self, batch: list[tuple[Event, Record]]) -> None:
+        standing = self._standing
+        for event, _ in batch:
+            standing = standing_after(standing, event)
+        change = None if standing == self._standing else standing
+        records = [record for _, record in batch]
         while True:
             try:
-                return await self._host.log.append(self.state.run_id, self._durable_version, records)
+                await self._host.log.append(self.state.run_id, self._durable_version, records, change)
             except LogUnavailable:
-                if not self.acknowledged.done():
+                if not self.acknowledged.done() or self.finished.done():
                     raise
-            await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+                await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
+            else:
+                self._standing = standing
+                return
 
     # What durable events oblige to
 
@@ -300,6 +307,7 @@ class Driver:
                 self._rest()
 
     async def _do(self, path: str, attempt: int) -> None:
+        await self._host.may_enter()
         moment = await self._attempts.do(self.state.steps[path], attempt)
         try:
             self.take(moment)
@@ -307,6 +315,7 @@ class Driver:
             self.take(m.AttemptUnknown(path, attempt, UnknownWhy.UNSTORABLE, describe(error), None))
 
     async def _undo(self, path: str, attempt: int) -> None:
+        await self._host.may_enter()
         self.take(await self._attempts.undo(self.state.steps[path], attempt))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -317,6 +326,7 @@ class Driver:
     def _attempt_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
             self._fail(error)
             self._woken.set()
 
@@ -332,6 +342,21 @@ class Driver:
         if not self._pending and not self.finished.done():
             self.finished.set_result(self.state)
 
+    async def drain(self) -> None:
+        """Start nothing more, wait until the attempts under way have ended and are on record, and stop."""
+        self._draining = True
+        self._call_off()
+        self._pending = [(event, record) for event, record in self._pending if not isinstance(event, STARTS)]
+        while self._tasks and not self.finished.done():
+            await asyncio.wait(set(self._tasks))
+        await self._idle.wait()
+
+    def lose(self) -> None:
+        """Stop at once: somebody else has the run."""
+        self._fail(AppendConflict(self.state.run_id, self._durable_version))
+        self._let_go()  # Now: the loop may be waiting for an append, and an attempt for leave to enter its handler.
+        self._woken.set()
+
     def _fail(self, error: BaseException) -> None:
         waited_for: list[asyncio.Future[Any]] = [self.acknowledged, self.finished]
         for future in waited_for + [command for _, command in self._commands]:
@@ -341,6 +366,7 @@ class Driver:
 
     def _let_go(self) -> None:
         self._stopped = True
+        self._idle.set()
         self._call_off()
         for timer in self._timers.values():
             timer.cancel()
@@ -359,3 +385,8 @@ def _named(path: str, action: str, body: Callable[[], T]) -> T:
         raise ValueTooLarge(f"step {path} ({action}) {error.field}", error.size_bytes, error.limit_bytes) from None
     except InvalidValue as error:
         raise InvalidValue(f"step {path} ({action}) {error.field}", error.problem) from None
+
+
+def _unowned(standing: Standing | None) -> Standing | None:
+    """A driver begins with a claim, and that is to be written down even where the last claim was this worker's own."""
+    return None if standing is None else standing._replace(owner=None)

@@ -226,11 +226,12 @@ class RunParked(Event):
 
 
 class RunResumed(Event):
-    """A person lets a parked run go on."""
+    """A person lets a parked run go on, and says which steps are to be tried again."""
 
     TOPIC: ClassVar[str] = "amends.saga.events:RunResumed"
     by: str
     reason: str
+    retries: tuple[Path, ...] = ()
 
 
 class RunCompleted(Event):

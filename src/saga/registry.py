@@ -75,6 +75,10 @@ class Registry:
             raise UnknownName("saga", name, visible)
         return known
 
+    def known(self) -> set[tuple[str, int]]:
+        """Return the names and versions of all sagas, those that invoke one action included."""
+        return set(self._sagas)
+
     def recorded_saga(self, name: str, version: int) -> Saga[Any, Any] | None:
         """Return the saga that a run was started with, or None where this coordinator does not know it."""
         return self._sagas.get((name, version))

@@ -3,6 +3,14 @@
 from . import events as e
 from .events import Event
 from .log.port import Standing
+from .state import RunState
+
+
+def standing_of(state: RunState) -> Standing | None:
+    """Return how a run stands that was read from the log; None before its first event."""
+    if not state.version:
+        return None
+    return Standing(state.saga, state.saga_version, state.worker, state.failing is not None, state.at_rest)
 
 
 def standing_after(standing: Standing | None, event: Event) -> Standing | None:

@@ -102,6 +102,11 @@ class RunState:
     output: JsonText | None = None
     remaining: tuple[Remaining, ...] = ()
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing happens to the run by itself: it has ended, or is parked, or does not exist."""
+        return self.status.ended or self.status is RunStatus.PARKED or not self.version
+
 
 def evolve(state: RunState, event: Event) -> RunState:
     """Fold one event into `state`, which is changed and returned."""
@@ -173,8 +178,6 @@ def _undo(
     state.plan = state.plan or plan_unwind(state.steps.values())
     match event:
         case e.CompensationStarted():
-            if step.undo is UndoStatus.FAILED:
-                step.undo_budget_from = step.undo_attempts
             step.undo, step.undo_attempts = UndoStatus.RUNNING, event.attempt
             step.undo_started_at = step.undo_started_at or event.occurred_at
             state.undoing.add(event.step)
@@ -209,11 +212,22 @@ def _run(state: RunState, event: Event) -> None:
             state.lapses = 0
             state.status = RunStatus.UNWINDING if state.failing else RunStatus.RUNNING
             state.parked, state.remaining = None, ()
+            for path in event.retries:
+                _try_again(state, state.steps[path], event.occurred_at)
         case e.RunCompleted():
             state.status, state.output = RunStatus.COMPLETED, event.output
         case e.RunCompensated():
             state.remaining = event.remaining
             state.status = RunStatus.PARTIALLY_COMPENSATED if event.remaining else RunStatus.COMPENSATED
+
+
+def _try_again(state: RunState, step: Step, due_at: datetime) -> None:
+    if step.undo is UndoStatus.FAILED:
+        step.undo, step.undo_due_at, step.undo_budget_from = UndoStatus.WAITING, due_at, step.undo_attempts
+        state.undoing.add(step.path)
+    elif step.status is StepStatus.HELD:
+        step.status, step.due_at = StepStatus.WAITING, due_at
+        state.held -= 1
 
 
 def _settle_the_waiting(state: RunState) -> None:

@@ -1,0 +1,32 @@
+"""What all drivers of a coordinator share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from ..actions.threads import Threads
+from ..clock import Clock
+from .codec import EventCodec
+from .log.port import Log
+from .registry import Registry
+from .stragglers import Stragglers
+
+
+async def _always() -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Host:
+    """What all drivers of a coordinator share.
+
+    Attributes:
+        may_enter: awaited before each entry into a handler; returns when this worker's lease holds.
+    """
+
+    log: Log
+    codec: EventCodec
+    registry: Registry
+    clock: Clock
+    threads: Threads
+    may_enter: Callable[[], Awaitable[None]] = _always
+    stragglers: Stragglers = field(default_factory=Stragglers)
