@@ -1,0 +1,89 @@
+"""The simulated part of the campaign: every cut of every shape, pairs of cuts, and drawn plans of three.
+
+`python -m amends.testing.campaign` prints one closing line, and says what was wrong if anything was.
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Callable, Iterable
+
+from .explore import Finding, Report, explore
+from .faulty_log import FOUR_CUTS, Fault, Mode
+from .shape_list import SHAPES
+from .shapes import Shape
+from .simulate import simulate
+
+ALL_MODES = tuple(Mode)
+DRAWN_FAULTS = 3
+LAST_DRAWN_APPEND = 20
+
+
+def drawn(shape: Shape, seed: int, count: int) -> Report:
+    """Run a shape under `count` plans of three faults each, drawn from `seed`.
+
+    Whether the run ends as it does without faults is not asked, because three crashes may use up a step's attempts.
+    """
+    source = random.Random(f"{seed} {shape.name}")
+    report = Report()
+    for _ in range(count):
+        places = sorted(source.sample(range(1, LAST_DRAWN_APPEND), DRAWN_FAULTS))
+        plan = tuple(Fault(at, source.choice(ALL_MODES)) for at in places)
+        outcome = simulate(shape, plan, here=source.random() < 0.5)
+        report.count(outcome)
+        if outcome.violations:
+            report.findings.append(Finding(shape.name, plan, outcome.violations))
+    return report
+
+
+def campaign(
+    seed: int, draws: int, shapes: Iterable[Shape] = SHAPES, progress: Callable[[str], object] = lambda _: None
+) -> Report:
+    """Run it all.
+
+    Args:
+        seed: of the drawn plans.
+        draws: how many of them for each shape.
+        shapes: what to run.
+        progress: is told after each shape how it went.
+    """
+    total = Report()
+    for shape in shapes:
+        report = explore(shape, 2, FOUR_CUTS)
+        report.add(explore(shape, 1, ALL_MODES))
+        report.add(explore(shape, 1, ALL_MODES, here=False))
+        report.add(drawn(shape, seed, draws))
+        total.add(report)
+        progress(f"{shape.name}: {report.schedules:,} schedules, {len(report.findings)} wrong")
+    return total
+
+
+def closing_line(report: Report, seed: int, shape_count: int) -> str:
+    """Say in one line what a campaign has seen."""
+    verdict = "every invariant held" if not report.findings else f"{len(report.findings)} BROKE AN INVARIANT"
+    return (
+        f"simulated: {report.schedules:,} schedules of {shape_count} saga shapes, {report.events:,} events, "
+        f"{report.crashes:,} crashes, {report.pauses:,} pauses, {report.failures:,} failed appends, "
+        f"seed {seed}: {verdict}"
+    )
+
+
+def main() -> int:
+    """Run the campaign from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m amends.testing.campaign", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=400, help="drawn plans for each shape")
+    parser.add_argument("--quiet", action="store_true", help="print the closing line only")
+    options = parser.parse_args()
+    write = sys.stdout.write
+    report = campaign(
+        options.seed, options.draws, progress=(lambda _: None) if options.quiet else (lambda line: write(f"{line}\n"))
+    )
+    for finding in report.findings[:20]:
+        write(f"{finding}\n")
+    write(closing_line(report, options.seed, len(SHAPES)) + "\n")
+    return 1 if report.findings else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,40 @@
+"""Holds the invariants of a run's history over its events, and over a ledger of what its handlers did.
+
+Pure: it reads and returns what is wrong. It knows nothing of the engine's own state (`amends.saga.state`), so that the
+two can be held against each other.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..saga.events import Event
+from .history_checks import INVARIANTS, History
+from .ledger import Note
+from .ledger_checks import LEDGER_INVARIANTS
+
+__all__ = ["Violation", "check"]
+
+
+class Violation(NamedTuple):
+    """A breach of an invariant: which one, and what is wrong in one sentence."""
+
+    invariant: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.what}"
+
+
+def check(events: Sequence[Event], ledger: Iterable[Note] | None = None) -> list[Violation]:
+    """Return every breach of an invariant in one run's history, and in what its handlers did if that is known.
+
+    Args:
+        events: the run's, from its first.
+        ledger: what the handlers of this run did, in the order of what happened.
+    """
+    history = History(events)
+    found = [Violation(holds.__name__, what) for holds in INVARIANTS for what in holds(history)]
+    if ledger is not None:
+        notes = list(ledger)
+        found += [Violation(holds.__name__, what) for holds in LEDGER_INVARIANTS for what in holds(history, notes)]
+    return found

@@ -1,0 +1,264 @@
+"""The invariants of a run's history, one function each; the numbers are those of the design's list of invariants.
+
+Pure functions over events. Each yields what is wrong, one sentence a breach, and nothing where all is well.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from ..saga import events as e
+from .traces import UNDOABLE, Trace, trace
+
+__all__ = ["INVARIANTS", "History"]
+
+SETTLED = ("ok", "failed", "unknown")
+_ACCEPTED = (e.RemainingWhy.IRREVERSIBLE, e.RemainingWhy.WAIVED)
+_PARKED_AT_REST = (e.ParkReason.UNDO_FAILED, e.ParkReason.OUTCOME_UNKNOWN)
+_MAY_STAND_TWICE = (e.RunParked, e.RunResumed)
+_SETS_A_TIME = (e.ActionFailed, e.ActionUnknown, e.CompensationFailed)
+_STARTS = (e.ActionStarted, e.CompensationStarted)
+
+
+class History:
+    """A run's events, and what follows from them, worked out once.
+
+    Args:
+        events: from the first, in order.
+    """
+
+    def __init__(self, events: Sequence[e.Event]) -> None:
+        self.events = events
+
+    @cached_property
+    def steps(self) -> dict[str, Trace]:
+        """Every step's automaton after all events."""
+        return trace(self.events)
+
+    @cached_property
+    def _claims(self) -> list[tuple[int, str]]:
+        return [(place, event.worker) for place, event in enumerate(self.events) if isinstance(event, e.RunClaimed)]
+
+    def owner(self, version: int) -> str | None:
+        """Return who had the run when it had so many events."""
+        return next((worker for place, worker in reversed(self._claims) if place < version), None)
+
+
+def nothing_twice(history: History) -> Iterator[str]:
+    """I1: no event stands in the log twice."""
+    events = history.events
+    once = [event for event in events if not isinstance(event, _MAY_STAND_TWICE)]
+    for (topic, text), count in Counter((event.TOPIC, event.model_dump_json()) for event in once).items():
+        if count > 1:
+            yield f"{count} times {topic} {text}"
+
+
+def one_start_and_one_end(history: History) -> Iterator[str]:
+    """I2: the start comes first and once; there is at most one end, and nothing after it."""
+    events = history.events
+    starts = [place for place, event in enumerate(events) if isinstance(event, e.RunStarted)]
+    if starts != [0]:
+        yield f"RunStarted stands at {starts}"
+    ends = [place for place, event in enumerate(events) if isinstance(event, e.RunCompleted | e.RunCompensated)]
+    if ends and ends != [len(events) - 1]:
+        yield f"ends stand at {ends} of {len(events)}"
+
+
+def steps_follow_the_automaton(history: History) -> Iterator[str]:
+    """I3: each step's events are accepted by the automaton, and its attempts are consecutive."""
+    for step in history.steps.values():
+        for breach in step.breaches:
+            yield f"step {step.path}: {breach}"
+
+
+def one_success_a_step(history: History) -> Iterator[str]:
+    """I5, I11: at most one success and one compensation a step, and none of a step that never began."""
+    events = history.events
+    for kind in (e.ActionSucceeded, e.ActionCompensated):
+        for path, count in Counter(event.step for event in events if isinstance(event, kind)).items():
+            if count > 1:
+                yield f"step {path}: {count} times {kind.__name__}"
+    for step in history.steps.values():
+        if step.undo_began >= 0 and step.doing not in UNDOABLE:
+            yield f"step {step.path}: undone although it is {step.doing}"
+
+
+def nothing_new_when_failing(history: History) -> Iterator[str]:
+    """I7: no attempt begins after the run is failing, and that is said once."""
+    events = history.events
+    failing = [place for place, event in enumerate(events) if isinstance(event, e.RunFailing)]
+    if len(failing) > 1:
+        yield f"RunFailing stands at {failing}"
+    for event in events[failing[0] :] if failing else ():
+        if isinstance(event, e.ActionStarted):
+            yield f"step {event.step}: attempt {event.attempt} began in a failing run"
+
+
+def undo_only_when_all_is_settled(history: History) -> Iterator[str]:
+    """I8: nothing is undone before the run is failing and every attempt has ended."""
+    events = history.events
+    failing = next((place for place, event in enumerate(events) if isinstance(event, e.RunFailing)), len(events))
+    steps = history.steps.values()
+    never = len(events)
+    last_settled = max((step.settled_at if step.doing in SETTLED else never for step in steps), default=-1)
+    for step in steps:
+        if 0 <= step.undo_began < max(failing, last_settled):
+            yield f"step {step.path}: its undo began before all attempts had ended"
+
+
+def what_is_undone(history: History) -> Iterator[str]:
+    """I9: what is undone is what succeeded or is unknown, and can be undone; at the end of an unwind, all of it."""
+    events = history.events
+    over = bool(events) and isinstance(events[-1], e.RunCompensated)
+    for step in history.steps.values():
+        wanted = step.doing in UNDOABLE and not step.irreversible
+        if step.undo_began >= 0 and not wanted:
+            yield f"step {step.path}: its undo began, and it is {'irreversible' if step.irreversible else step.doing}"
+        if over and wanted and step.undoing not in ("undone", "waived"):
+            yield f"step {step.path}: {step.doing}, but its undoing is {step.undoing}"
+
+
+def the_unwind_is_the_mirror(history: History) -> Iterator[str]:
+    """I10: if B began after A had settled, B's undoing ends before A's begins."""
+    events = history.events
+    never = len(events)
+    steps = [step for step in history.steps.values() if step.doing in UNDOABLE and not step.irreversible]
+    steps.sort(key=lambda step: step.latest_start)
+    starts = [step.latest_start for step in steps]
+    latest_end = [never] * (len(steps) + 1)
+    latest_end[-1] = -1
+    for index in range(len(steps) - 1, -1, -1):
+        ended = steps[index].undo_ended
+        latest_end[index] = max(latest_end[index + 1], never if ended < 0 else ended)
+    for step in steps:
+        if 0 <= step.undo_began < latest_end[bisect_right(starts, step.settled_at)]:
+            yield f"step {step.path}: its undo began before a later step was undone"
+
+
+def ends_say_what_is_so(history: History) -> Iterator[str]:
+    """I12: `completed` undid nothing and left nothing open; `compensated` left nothing but what it says."""
+    events = history.events
+    steps = history.steps
+    match events[-1] if events else None:
+        case e.RunCompleted(unresolved=unresolved):
+            if open_ones := [step.path for step in steps.values() if step.doing not in SETTLED]:
+                yield f"completed with steps under way: {open_ones}"
+            if undone := [step.path for step in steps.values() if step.undo_began >= 0]:
+                yield f"completed, but undid {undone}"
+            if sorted(unresolved) != sorted(step.path for step in steps.values() if step.doing == "unknown"):
+                yield f"unresolved are not {unresolved}"
+            if any(isinstance(event, e.RunFailing) for event in events):
+                yield "completed although it was failing"
+        case e.RunCompensated(remaining=remaining):
+            yield from _remaining_fits(steps.values(), remaining)
+            if bad := [item for item in remaining if item.why not in _ACCEPTED]:
+                yield f"ended although it could go on: {bad}"
+            if not any(isinstance(event, e.RunFailing) for event in events):
+                yield "compensated without a reason"
+
+
+def parked_says_why_and_what(history: History) -> Iterator[str]:
+    """I12: a parked run gives a reason, and names what stands."""
+    events = history.events
+    for place, event in enumerate(events):
+        if isinstance(event, e.RunParked):
+            if not event.detail:
+                yield "parked without a detail"
+            if event.reason in _PARKED_AT_REST:
+                yield from _remaining_fits(trace(events[:place]).values(), event.remaining)
+
+
+def _remaining_fits(steps: Iterable[Trace], remaining: Sequence[e.Remaining]) -> Iterator[str]:
+    expected = {step.path: _why(step) for step in steps if _remains(step)}
+    found = {item.step: item.why for item in remaining}
+    if found != expected or len(found) != len(remaining):
+        yield f"remaining is {found}, but what stands is {expected}"
+
+
+def _remains(step: Trace) -> bool:
+    return (step.doing in UNDOABLE or step.doing == "held") and step.undoing != "undone"
+
+
+def _why(step: Trace) -> e.RemainingWhy:
+    if step.irreversible:
+        return e.RemainingWhy.IRREVERSIBLE
+    known = {"waived": e.RemainingWhy.WAIVED, "failed": e.RemainingWhy.UNDO_FAILED}
+    return known.get(step.undoing, e.RemainingWhy.HELD_BACK)
+
+
+def epochs_rise(history: History) -> Iterator[str]:
+    """I13: each claim has the next epoch, and the first claim comes with the start."""
+    events = history.events
+    epochs = [event.epoch for event in events if isinstance(event, e.RunClaimed)]
+    if epochs != list(range(1, len(epochs) + 1)):
+        yield f"epochs are {epochs}"
+
+
+def keys_are_stable(history: History) -> Iterator[str]:
+    """I15: one key for all attempts of a step, another for its undo, and no key of two steps."""
+    keys: list[str] = []
+    for step in history.steps.values():
+        for of, found in (("attempts", step.keys), ("undo", step.undo_keys)):
+            if len(found) > 1:
+                yield f"step {step.path}: its {of} carry {len(found)} keys"
+            keys += found
+    if len(set(keys)) != len(keys):
+        yield "two steps, or a step and its undo, share a key"
+
+
+def waits_are_kept(history: History) -> Iterator[str]:
+    """I20: no attempt, and no undo, begins before the time that the failure before it has set; crashes included."""
+    due: dict[str, datetime] = {}
+    for event in history.events:
+        if isinstance(event, e.RunFailing):
+            due.clear()  # What waited for another attempt is settled.
+        elif isinstance(event, e.RunResumed):
+            due = {path: at for path, at in due.items() if path not in event.retries}
+        elif isinstance(event, _SETS_A_TIME):
+            if event.retry_at is not None:
+                due[event.step] = event.retry_at
+        elif isinstance(event, _STARTS):
+            due_at = due.pop(event.step, event.occurred_at)
+            if event.occurred_at < due_at:
+                yield f"step {event.step}: attempt {event.attempt} began before its time"
+
+
+def claims_leave_nothing_under_way(history: History) -> Iterator[str]:
+    """I13: what a worker had under way is called unknown by the next one before anything follows from it."""
+    under_way: set[tuple[str, bool]] = set()
+    foreign: set[tuple[str, bool]] = set()
+    for event in history.events:
+        match event:
+            case e.RunClaimed():
+                foreign |= under_way
+            case e.ActionStarted() | e.CompensationStarted():
+                under_way.add((event.step, isinstance(event, e.ActionStarted)))
+            case e.ActionSucceeded() | e.ActionCompensated():
+                what = (event.step, isinstance(event, e.ActionSucceeded))
+                under_way.discard(what)
+                if what in foreign:
+                    yield f"step {event.step}: another worker reports that an attempt of the one before succeeded"
+            case e.ActionFailed() | e.ActionUnknown() | e.CompensationFailed():
+                what = (event.step, not isinstance(event, e.CompensationFailed))
+                under_way.discard(what)
+                foreign.discard(what)
+
+
+INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
+    nothing_twice,
+    one_start_and_one_end,
+    steps_follow_the_automaton,
+    one_success_a_step,
+    nothing_new_when_failing,
+    undo_only_when_all_is_settled,
+    what_is_undone,
+    the_unwind_is_the_mirror,
+    ends_say_what_is_so,
+    parked_says_why_and_what,
+    epochs_rise,
+    keys_are_stable,
+    waits_are_kept,
+    claims_leave_nothing_under_way,
+)

@@ -1,0 +1,113 @@
+"""What the events say about each step: the step automaton, run over a history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..saga import events as e
+
+__all__ = ["UNDOABLE", "Trace", "trace"]
+
+UNDOABLE = ("ok", "unknown")
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the events say about one step. Places are indexes into the events; -1 is never."""
+
+    path: str
+    action: str = ""
+    irreversible: bool = False
+    doing: str = "pending"
+    """pending, running, backoff, held, ok, failed or unknown."""
+    undoing: str = "none"
+    """none, running, backoff, undone, failed or waived."""
+    doubtful: bool = False
+    attempts: int = 0
+    undo_attempts: int = 0
+    latest_start: int = -1
+    settled_at: int = -1
+    undo_began: int = -1
+    undo_ended: int = -1
+    keys: set[str] = field(default_factory=set)
+    undo_keys: set[str] = field(default_factory=set)
+    breaches: list[str] = field(default_factory=list)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the step may have left an effect that nobody has undone."""
+        return self.doing in (*UNDOABLE, "held") and self.undoing not in ("undone", "waived")
+
+
+def trace(events: Sequence[e.Event]) -> dict[str, Trace]:
+    """Run every step's automaton over the events."""
+    steps: dict[str, Trace] = {}
+    for place, event in enumerate(events):
+        path = getattr(event, "step", None)
+        if isinstance(event, e.RunFailing):
+            for step in steps.values():
+                if step.doing in ("backoff", "held"):
+                    _settle(step, "unknown" if step.doubtful else "failed", place)
+        elif isinstance(path, str):
+            _advance(steps.setdefault(path, Trace(path)), event, place)
+    return steps
+
+
+def _advance(step: Trace, event: e.Event, place: int) -> None:
+    match event:
+        case e.ActionStarted():
+            _started(step, event, place)
+        case e.ActionSucceeded() | e.ActionFailed() | e.ActionUnknown():
+            _attempt_ended(step, event, place)
+        case e.CompensationStarted():
+            if step.undoing not in ("none", "backoff", "failed") or event.attempt != step.undo_attempts + 1:
+                step.breaches.append(f"undo {event.attempt} began while its undoing was {step.undoing}")
+            step.undoing, step.undo_attempts = "running", event.attempt
+            step.undo_began = place if step.undo_began < 0 else step.undo_began
+            step.undo_keys.add(event.idempotency_key)
+        case e.ActionCompensated() | e.CompensationFailed():
+            if step.undoing != "running" or event.attempt != step.undo_attempts:
+                step.breaches.append(f"undo {event.attempt} ended while its undoing was {step.undoing}")
+            _undo_ended(step, event, place)
+        case e.CompensationWaived():
+            if step.undoing != "failed":
+                step.breaches.append(f"waived while its undoing was {step.undoing}")
+            step.undoing, step.undo_ended = "waived", place
+
+
+def _started(step: Trace, event: e.ActionStarted, place: int) -> None:
+    before = ("pending",) if event.attempt == 1 else ("backoff", "held")
+    if step.doing not in before or event.attempt != step.attempts + 1:
+        step.breaches.append(f"attempt {event.attempt} began while it was {step.doing} after {step.attempts}")
+    if (event.input is None) is (event.attempt == 1):
+        step.breaches.append(f"attempt {event.attempt} has {'no' if event.input is None else 'an'} input")
+    if event.attempt > 1 and (step.action, step.irreversible) != (event.action, event.irreversible):
+        step.breaches.append(f"attempt {event.attempt} is of another action")
+    step.action, step.irreversible = event.action, event.irreversible
+    step.doing, step.attempts, step.latest_start = "running", event.attempt, place
+    step.keys.add(event.idempotency_key)
+
+
+def _attempt_ended(step: Trace, event: e.ActionSucceeded | e.ActionFailed | e.ActionUnknown, place: int) -> None:
+    if step.doing != "running" or event.attempt != step.attempts:
+        step.breaches.append(f"attempt {event.attempt} ended while it was {step.doing} in attempt {step.attempts}")
+    if isinstance(event, e.ActionSucceeded):
+        return _settle(step, "ok", place)
+    step.doubtful = step.doubtful or isinstance(event, e.ActionUnknown)
+    if event.retry_at is not None:
+        step.doing = "backoff"
+    elif isinstance(event, e.ActionUnknown) and event.parks:
+        step.doing = "held"
+    else:
+        _settle(step, "unknown" if step.doubtful else "failed", place)
+    return None
+
+
+def _settle(step: Trace, doing: str, place: int) -> None:
+    step.doing, step.settled_at = doing, place
+
+
+def _undo_ended(step: Trace, event: e.ActionCompensated | e.CompensationFailed, place: int) -> None:
+    if isinstance(event, e.ActionCompensated):
+        step.undoing, step.undo_ended = "undone", place
+    else:
+        step.undoing = "failed" if event.retry_at is None else "backoff"
