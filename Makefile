@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: bench check clean constraints demo format help test
+.PHONY: bench campaign check clean constraints demo format help teeth test
 
 # An interpreter of your choice: make test PYTHON=python3.13 (after make clean)
 PYTHON ?=
@@ -15,9 +15,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ARGS ?=
 
 help:
-	@echo "make demo         four onboarding runs on this machine, as readable timelines"
+	@echo "make demo         five onboarding runs on this machine, as readable timelines"
 	@echo "make test         the whole test suite (ARGS=... is handed to pytest)"
 	@echo "make check        formatting, lint, types, import contract, and the code blocks in the docs"
+	@echo "make campaign     the long fault campaigns, simulated and with real processes (ARGS=\"--seed 7\")"
+	@echo "make teeth        plant bugs in a copy of the engine and see each caught"
 	@echo "make bench        the benchmarks (ARGS=name runs one)"
 	@echo "make format       format the code and mend what the linter can mend"
 	@echo "make constraints  install the newest versions that pyproject.toml allows and write constraints.txt"
@@ -51,6 +53,13 @@ bench: $(READY)
 		test -f "$$file" || continue; found=1; name=$${file%.py}; name=$${name#*/}; \
 		echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; \
 	done; test -n "$$found" || { echo "no benchmark of that name in benchmarks/"; exit 1; }
+
+campaign: $(READY)
+	@$(BIN)/python -m amends.testing.campaign
+	@$(BIN)/python -m tests.campaign $(ARGS)
+
+teeth: $(READY)
+	@$(BIN)/python -m tests.teeth $(ARGS)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

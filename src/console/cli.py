@@ -11,10 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 from ..errors import AmendsError
+from . import migrate, worker
 from .demo import command as demo
 from .plain import plain
 
-_COMMANDS = (demo,)
+_COMMANDS = (demo, migrate, worker)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

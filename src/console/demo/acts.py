@@ -1,7 +1,11 @@
-"""The four runs of the demo: what goes wrong in each, and how the systems must stand afterwards."""
+"""The five runs of the demo: what goes wrong in each, and how the systems must stand afterwards."""
 
+import asyncio
+import json
+import signal
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ...errors import RunFailed
 from ...saga.events import RunStatus
@@ -26,6 +30,7 @@ class Act:
         name: of the person.
         prepare: makes the CRM misbehave.
         by_name: only create the user, by the action's name, as an API would.
+        dies: start it in a process that is killed between two steps.
         status: how the run must end.
         traces: what must be there afterwards.
     """
@@ -36,6 +41,7 @@ class Act:
     status: RunStatus
     traces: Traces
     by_name: bool = False
+    dies: bool = False
 
     def email(self, stage: Stage) -> str:
         """Return the person's address."""
@@ -51,6 +57,8 @@ class Act:
         person, run_id = {"name": self.name, "email": self.email(stage)}, self.run_id(stage)
         try:
             user: object
+            if self.dies:
+                await _start_and_die(stage, person, run_id)
             if self.by_name:
                 user = await stage.coordinator.invoke("create-user-in-db", person, run_id=run_id)
             else:
@@ -59,6 +67,17 @@ class Act:
         except RunFailed as failed:
             return f"RunFailed: {failed}"
         return repr(user)
+
+
+async def _start_and_die(stage: Stage, person: dict[str, str], run_id: str) -> None:
+    """Start the run in a process of its own, and wait until that is dead."""
+    words = json.dumps({"systems": asdict(stage.systems), "person": person, "run_id": run_id})
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "amends.console.demo.doomed")
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stderr=pipe)
+    _, said = await process.communicate(words.encode())
+    if process.returncode != -signal.SIGKILL:
+        raise OSError(f"the process that was to be killed ended by itself: {said.decode(errors='replace')[-500:]}")
 
 
 ACTS = (
@@ -90,5 +109,13 @@ ACTS = (
         status=RunStatus.COMPLETED,
         traces=Traces(user=True, mails=0, contact=False),
         by_name=True,
+    ),
+    Act(
+        heading="The process is killed between two steps, and another one takes over",
+        name="Barbara Liskov",
+        prepare=lambda stage: stage.crm.go_down(down=False),
+        status=RunStatus.COMPLETED,
+        traces=Traces(user=True, mails=1, contact=True),
+        dies=True,
     ),
 )

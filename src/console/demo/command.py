@@ -1,4 +1,4 @@
-"""`amends demo`: four onboarding runs on this machine, each as a timeline, and then what the systems themselves say."""
+"""`amends demo`: five onboarding runs on this machine, each as a timeline, and then what the systems themselves say."""
 
 import argparse
 import asyncio
@@ -14,10 +14,11 @@ def add_to(commands: Commands) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "demo",
-        help="four onboarding runs on this machine, as readable timelines",
-        description="Runs the onboarding saga four times against a mail server, a CRM and a database of its own: all "
-        "goes well; the CRM fails twice and recovers; the CRM is down for good, so the user is deleted again; and one "
-        "action is invoked by name. Nothing leaves this machine.",
+        help="five onboarding runs on this machine, as readable timelines",
+        description="Runs the onboarding saga against a mail server, a CRM and a database of its own: all goes well; "
+        "the CRM fails twice and recovers; the CRM is down for good, so the user is deleted again; one action is "
+        "invoked by name; and a process is killed in the middle of a run, which another one takes over. Nothing leaves "
+        "this machine.",
     )
     add_url_to(parser, "a temporary SQLite file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the run that is undone into FILE")

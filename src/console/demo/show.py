@@ -33,7 +33,8 @@ async def show_demo(url: str | None, svg: Path | None, paint: Paint, say: Say) -
     """
     async with set_stage(url) as stage:
         played = []
-        for number, act in enumerate(ACTS, start=1):
+        acts = [act for act in ACTS if stage.shared or not act.dies]
+        for number, act in enumerate(acts, start=1):
             say(f"\n{paint.bold(f'{number}. {act.heading}')}\n")
             told = await act.play(stage)
             seen = timeline(act.run_id(stage), await stage.coordinator.handle(act.run_id(stage)).history())
@@ -46,7 +47,7 @@ async def show_demo(url: str | None, svg: Path | None, paint: Paint, say: Say) -
             await asyncio.to_thread(svg.write_text, timeline_svg(drawn), encoding="utf-8")
             say(f"\nThe run that was undone is drawn in {svg}")
         if stage.kept:
-            say(f"\nThe events are in {without_password(stage.log_url)}")
+            say(f"\nThe events are in {without_password(stage.systems.log_url)}")
         return as_promised
 
 

@@ -17,7 +17,6 @@ from tenacity import stop_after_attempt, wait_exponential
 from ...actions.call import Call
 from ...actions.onboarding import Crm, CrmApi, Mailer, NewUser, Onboarding, User, Users, crm_client
 from ...saga.coordinator import Coordinator
-from ...saga.definition import Saga
 from .crm_server import CrmServer
 from .smtp_sink import SmtpSink
 from .story import onboarding_saga
@@ -25,7 +24,48 @@ from .story import onboarding_saga
 SCHEMA = "amends_demo"
 """Where the users are on PostgreSQL, apart from any table of the same name."""
 
+LEASE_SECONDS = 1.0
+"""Short, so that nobody has to wait when a process of the demo dies."""
+
 _DATABASE_SECONDS, _MAIL_SECONDS, _CRM_SECONDS = 0.06, 0.18, 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """Where the systems are, as one process can tell another.
+
+    Attributes:
+        log_url: where the events are.
+        users_url: where the users are.
+        mail_port: of the mail server on this machine.
+        crm_url: the CRM.
+    """
+
+    log_url: str
+    users_url: str
+    mail_port: int
+    crm_url: str
+
+    def users(self) -> Users:
+        """Return the database of users."""
+        return _DistantUsers(self.users_url, schema=SCHEMA)
+
+    def mailer(self) -> Mailer:
+        """Return what sends mails."""
+        return Mailer("127.0.0.1", self.mail_port, sender="welcome@example.com")
+
+    @asynccontextmanager
+    async def coordinator(self, users: Users, mailer: Mailer) -> AsyncIterator[Coordinator]:
+        """Open a coordinator of the story over these systems."""
+        async with crm_client(self.crm_url, token="demo", trust_env=False) as client:  # noqa: S106 - the CRM is ours
+            crm = Crm(CrmApi(client))
+            wait = wait_exponential(multiplier=0.15)
+            onboarding = Onboarding(users, mailer, crm, stop=stop_after_attempt(4), wait=wait)
+            sagas, actions = [onboarding_saga(onboarding)], onboarding.actions
+            async with Coordinator(
+                self.log_url, sagas=sagas, actions=actions, lease_seconds=LEASE_SECONDS
+            ) as coordinator:
+                yield coordinator
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +73,21 @@ class Stage:
     """Everything that the runs of the demo need.
 
     Attributes:
-        log_url: where the events are.
-        kept: whether they are still there after the demo.
+        kept: whether the events are still there after the demo.
     """
 
-    log_url: str
+    systems: Systems
     kept: bool
     coordinator: Coordinator
-    saga: Saga[NewUser, User]
     users: Users
     mail: SmtpSink
     crm: CrmServer
     _token: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process can open the log."""
+        return not self.systems.log_url.startswith("memory:")
 
     def address(self, name: str) -> str:
         """Return an email address that no earlier demo on the same databases has used."""
@@ -74,23 +117,14 @@ async def set_stage(url: str | None) -> AsyncIterator[Stage]:
         AmendsError: the log or the database of users cannot be opened.
     """
     with TemporaryDirectory(prefix="amends-demo-") as directory, CrmServer(latency_seconds=_CRM_SECONDS) as crm:
-        users = _DistantUsers(_users_url(url, directory), schema=SCHEMA)
-        await asyncio.to_thread(users.create_tables)
-        log_url = url or f"sqlite:///{Path(directory, 'log.db')}"
-        client = crm_client(crm.url, token="demo", trust_env=False)  # noqa: S106 - the CRM is ours
-        async with SmtpSink(_MAIL_SECONDS) as mail, client:
-            mailer = Mailer("127.0.0.1", mail.port, sender="welcome@example.com")
-            onboarding = Onboarding(
-                users,
-                mailer,
-                Crm(CrmApi(client)),
-                stop=stop_after_attempt(4),
-                wait=wait_exponential(multiplier=0.15),
-            )
-            saga = onboarding_saga(onboarding)
-            async with Coordinator(log_url, sagas=[saga], actions=onboarding.actions) as coordinator:
+        async with SmtpSink(_MAIL_SECONDS) as mail:
+            log_url = url or f"sqlite:///{Path(directory, 'log.db')}"
+            systems = Systems(log_url, _users_url(url, directory), mail.port, crm.url)
+            users = systems.users()
+            await asyncio.to_thread(users.create_tables)
+            async with systems.coordinator(users, systems.mailer()) as coordinator:
                 token = f"+{token_hex(3)}" if url else ""
-                yield Stage(log_url, bool(url), coordinator, saga, users, mail, crm, token)
+                yield Stage(systems, bool(url), coordinator, users, mail, crm, token)
 
 
 def _users_url(url: str | None, directory: str) -> str:
