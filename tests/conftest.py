@@ -1,0 +1,3 @@
+"""What every test directory may ask for."""
+
+pytest_plugins = ["tests.fixtures", "tests.reporting"]

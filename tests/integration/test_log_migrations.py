@@ -1,0 +1,199 @@
+"""Which versions of the tables are made, changed, refused, and by whom."""
+
+import asyncio
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from amends.console.cli import main
+from amends.errors import LogError, SchemaMismatch
+from amends.saga.log import postgres_schema, sqlite_schema
+from amends.saga.log.open import migrate_log, open_log
+from amends.saga.log.port import Standing
+from amends.saga.log.schema import Migration, due, migrations
+from amends.saga.log.statements import statement
+from tests.logs import a_record, opened
+from tests.postgres import fresh_database
+
+SECOND = Migration(2, "CREATE TABLE amends_second (id bigint);\nINSERT INTO amends_schema (version) VALUES (2);")
+BROKEN = Migration(2, "CREATE TABLE amends_second (id bigint);\nINSERT INTO amends_nowhere (version) VALUES (2);")
+
+_POSTGRES_CATALOG = """
+SELECT 'table', relname::text, reloptions::text, relkind::text, NULL, NULL
+FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT
+    'column', attrelid::regclass::text, attnum::text, attname::text || ' ' || format_type(atttypid, atttypmod),
+    attnotnull::text || attidentity::text, pg_get_expr(adbin, adrelid)
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+UNION ALL
+SELECT 'index', tablename::text, indexname::text, indexdef, NULL, NULL FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), NULL, NULL
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'function', proname::text, pg_get_functiondef(oid), NULL, NULL, NULL
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+ORDER BY 1, 2, 3
+"""
+
+
+def _catalog(url: str) -> list[tuple[Any, ...]]:
+    """Everything that is in a database, but for the rows."""
+    if not url.startswith("sqlite"):
+        with psycopg.connect(url) as server:
+            return server.execute(_POSTGRES_CATALOG.encode()).fetchall()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+    return [(*row[:3], " ".join(re.sub(r"--.*", "", row[3] or "").split())) for row in rows]
+
+
+def _versions(url: str) -> list[int]:
+    asked = "SELECT version FROM amends_schema ORDER BY version"
+    if not url.startswith("sqlite"):
+        with psycopg.connect(url) as server:
+            return [version for (version,) in server.execute(asked).fetchall()]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return [version for (version,) in connection.execute(asked).fetchall()]
+
+
+def _open(url: str) -> None:
+    async def scenario() -> None:
+        async with opened(url):
+            pass
+
+    asyncio.run(scenario())
+
+
+def _know(monkeypatch: pytest.MonkeyPatch, second: Migration) -> None:
+    """Make this code know one version more than it does."""
+    for module, database in ((postgres_schema, "postgres"), (sqlite_schema, "sqlite")):
+        known = [*migrations(database), second]
+        monkeypatch.setattr(module, "migrations", lambda _, known=known: known)
+
+
+def test_the_migrations_add_up_to_the_schema_on_postgres(postgres_server: str) -> None:
+    """`postgres_schema.sql` is what people read, and it is what they get."""
+    with fresh_database(postgres_server) as migrated, fresh_database(postgres_server) as drawn:
+        _open(migrated)
+        with psycopg.connect(drawn) as server:
+            server.execute(statement("postgres_schema"))
+        assert _catalog(migrated) == _catalog(drawn)
+        assert _versions(migrated) == [migration.version for migration in migrations("postgres")]
+
+
+def test_the_migrations_add_up_to_the_schema_on_sqlite(tmp_path: Path) -> None:
+    """`sqlite_schema.sql` is what people read, and it is what they get."""
+    _open(f"sqlite:///{tmp_path}/migrated.db")
+    with closing(sqlite3.connect(tmp_path / "drawn.db")) as connection:
+        connection.executescript(statement("sqlite_schema"))
+    assert _catalog(f"sqlite:///{tmp_path}/migrated.db") == _catalog(f"sqlite:///{tmp_path}/drawn.db")
+    assert _versions(f"sqlite:///{tmp_path}/migrated.db") == [migration.version for migration in migrations("sqlite")]
+
+
+def test_migrating_twice_changes_nothing(shared_log_url: str) -> None:
+    """Neither the tables nor what is in them."""
+
+    async def scenario() -> None:
+        assert await migrate_log(shared_log_url) == [1]
+        async with opened(shared_log_url) as log:
+            await log.append("run", 0, [a_record()], Standing("onboard", 1))
+            before = _catalog(shared_log_url)
+            assert await migrate_log(shared_log_url) == []
+            assert _catalog(shared_log_url) == before
+            assert await log.read("run") == [a_record()]
+            assert len(await log.claimable([("onboard", 1)], 1)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_older_tables_are_refused_until_a_person_migrates_them(
+    shared_log_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other workers use them at this moment. An empty database has no others, so it is filled with all at once."""
+    _open(shared_log_url)
+    _know(monkeypatch, SECOND)
+    with pytest.raises(SchemaMismatch, match=r"version 1 .* version 2; run: amends migrate --url \.\.\."):
+        _open(shared_log_url)
+    assert _versions(shared_log_url) == [1]
+    for said in ("applied version 2\n", "nothing to do"):
+        assert main(["migrate", "--url", shared_log_url]) == 0
+        assert said in capsys.readouterr().out
+    _open(shared_log_url)
+    assert _versions(shared_log_url) == [1, 2]
+
+
+def test_an_empty_database_is_given_every_version(shared_log_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _know(monkeypatch, SECOND)
+    _open(shared_log_url)
+    assert _versions(shared_log_url) == [1, 2]
+
+
+def test_newer_tables_are_refused(
+    shared_log_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Old code beside new tables: it says to upgrade, and `amends migrate` can do nothing about it."""
+    with monkeypatch.context() as newer:
+        _know(newer, SECOND)
+        _open(shared_log_url)
+    with pytest.raises(SchemaMismatch, match=r"version 2, made by a newer amends .* upgrade amends"):
+        _open(shared_log_url)
+    assert main(["migrate", "--url", shared_log_url]) == 1
+    assert "upgrade amends" in capsys.readouterr().err
+
+
+def test_a_migration_that_fails_leaves_the_tables_as_they_were(
+    shared_log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is one transaction, the first versions of an empty database included."""
+    _know(monkeypatch, BROKEN)
+    with pytest.raises(LogError, match="amends_nowhere"):
+        _open(shared_log_url)
+    assert _catalog(shared_log_url) == []
+    monkeypatch.undo()
+    _open(shared_log_url)
+    assert _versions(shared_log_url) == [1]
+
+
+def test_twelve_who_migrate_at_once_apply_each_version_once(
+    shared_log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _open(shared_log_url)
+    _know(monkeypatch, SECOND)
+
+    async def scenario() -> None:
+        applied = await asyncio.gather(*(migrate_log(shared_log_url) for _ in range(12)))
+        assert sorted(map(list, applied)) == [[]] * 11 + [[2]]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_due_follows_from_the_version_that_is_found() -> None:
+    """An empty database gets all; an older one what it lacks, when asked; a newer one nothing."""
+    known = [Migration(version, "") for version in (1, 2, 3)]
+    for asked in (True, False):
+        assert due(0, known, asked=asked) == known
+        assert due(3, known, asked=asked) == []
+        with pytest.raises(SchemaMismatch, match="newer"):
+            due(4, known, asked=asked)
+    assert due(1, known, asked=True) == known[1:]
+    for found in (1, 2):
+        with pytest.raises(SchemaMismatch, match="amends migrate"):
+            due(found, known, asked=False)
+
+
+def test_the_command_says_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a URL it is the file in the working directory; there is nothing to migrate in memory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AMENDS_URL", raising=False)
+    assert main(["migrate"]) == 0
+    assert _versions(f"sqlite:///{tmp_path}/amends.db") == [1]
+    assert main(["migrate", "--url", "memory://"]) == 1
+    assert main(["migrate", "--url", "sqlite:////no/such/place.db"]) == 1
+    asyncio.run(open_log("memory://").open())
