@@ -57,11 +57,17 @@ def check_the_story(output: str) -> None:
         "grace": ["yes", "1", "yes"],
         "alan": ["no", "1", "no"],
         "katherine": ["yes", "0", "no"],
+        "barbara": ["yes", "1", "yes"],
     }
+    taken_over = section(output, 5)
+    assert "the process ended while the attempt was under way" in taken_over
+    assert "taken over at" in taken_over
+    assert "completed after" in taken_over
+    assert "the service gets  User(" in taken_over
 
 
 def test_the_demo_needs_nothing_and_leaves_nothing(tmp_path: Path) -> None:
-    """Four runs, each with its timeline, the proof, exit code 0, no file and no colour in a pipe."""
+    """Five runs, each with its timeline, the proof, exit code 0, no file and no colour in a pipe."""
     done = amends("demo", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     check_the_story(done.stdout)
