@@ -141,8 +141,11 @@ class Hosting:
                 if not await self._sweep():
                     parts = OWNERSHIP_CHECKS_A_LEASE if self._suspects.held_back() else SWEEPS_A_LEASE
                     await self._host.log.wait_for_work(self._lease_seconds / parts)
-            except Exception:  # Whatever it was, a worker that does not sweep leaves runs lying.
-                _logger.warning("the sweep for unfinished runs failed, it is tried again", exc_info=True)
+            except LogError as error:
+                _logger.warning("the sweep for unfinished runs failed, it is tried again: %s", error)
+                await asyncio.sleep(self._lease_seconds / SWEEPS_A_LEASE)
+            except Exception:  # A fault of ours; but a worker that does not sweep leaves runs lying.
+                _logger.exception("the sweep for unfinished runs failed, it is tried again")
                 await asyncio.sleep(self._lease_seconds / SWEEPS_A_LEASE)
 
     async def _room(self) -> None:

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import logging
 import random
 import sys
 from collections.abc import Callable, Iterable
@@ -75,6 +76,7 @@ def main() -> int:
     parser.add_argument("--draws", type=int, default=400, help="drawn plans for each shape")
     parser.add_argument("--quiet", action="store_true", help="print the closing line only")
     options = parser.parse_args()
+    logging.getLogger("amends").setLevel(logging.ERROR)  # The faults are ours; what they make a worker say is not news.
     write = sys.stdout.write
     report = campaign(
         options.seed, options.draws, progress=(lambda _: None) if options.quiet else (lambda line: write(f"{line}\n"))
