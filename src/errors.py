@@ -11,7 +11,7 @@ AmendsError
 │   ├── InvalidName             a run id, a tag or a URL is not of the allowed form
 │   ├── UnknownName             no action, saga or run of that name
 │   ├── RunConflict             the run id is taken by another saga or another input
-│   ├── NotHosted               the run is under way in another process; say it there
+│   ├── NotHosted               the run is not hosted in this process; a command can be given only where it is
 │   └── UnknownTask             a step was asked for from a task that the run does not know
 ├── ActionError                 inside a saga: a step failed for good; catch it to go another way, or let it pass
 ├── OutcomeUnknown              raised by a handler: nobody can say whether the effect landed
@@ -111,13 +111,14 @@ class UnknownName(RequestError, LookupError):
     """There is no action, saga or run of that name.
 
     Attributes:
-        kind: `"action"`, `"saga"` or `"run"`.
+        kind: `"action"`, `"saga"`, `"run"` or `"step"`.
         name: what was asked for.
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
+        given = "" if kind in ("run", "step") else f"; give it to Coordinator({kind}s=[...])"
         hint = f"; known: {', '.join(sorted(known))}" if known else ""
-        super().__init__(f"no {kind} {name!r}{hint}")
+        super().__init__(f"no {kind} {name!r}{given}{hint}")
         self.kind = kind
         self.name = name
 
@@ -138,14 +139,17 @@ class RunConflict(RequestError):
 
 
 class NotHosted(RequestError):
-    """The run is under way in another process, and only that one can take a command for it.
+    """The run is not parked and not hosted in this process; only where it is hosted can it take a command.
 
     Attributes:
         run_id: the run.
     """
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id!r} is under way in another process; give the command there")
+        super().__init__(
+            f"run {run_id!r} is not hosted in this process: another worker has it, or none has taken it up yet; a run "
+            "that is under way takes commands only from the coordinator that hosts it"
+        )
         self.run_id = run_id
 
 

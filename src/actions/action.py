@@ -41,7 +41,8 @@ class Part:
     __slots__ = ("handler", "policy", "timeout_seconds")
 
     def __init__(self, handler: Handler, policy: RetryPolicy, timeout_seconds: float | None) -> None:
-        if timeout_seconds is not None and not 0 < timeout_seconds < float("inf"):
+        is_number = isinstance(timeout_seconds, int | float) and not isinstance(timeout_seconds, bool)
+        if timeout_seconds is not None and not (is_number and 0 < timeout_seconds < float("inf")):
             raise DefinitionError(f"{handler.label}: timeout={timeout_seconds!r}; give seconds above 0, or None")
         self.handler = handler
         self.policy = policy
@@ -209,6 +210,10 @@ def checked_name(kind: str, name: object) -> str:
     Raises:
         DefinitionError: it may not.
     """
+    if callable(name):
+        raise DefinitionError(
+            f'{getattr(name, "__qualname__", name)}: write @{kind}("a-name") with a name, not @{kind}'
+        )
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise DefinitionError(f"{kind} name {str(name)[:150]!r}: use 1 to 128 letters, digits and _ . : -")
     return name
@@ -267,7 +272,7 @@ def action(
         DefinitionError: the name, the function's signature or a keyword does not fit.
     """
     return _ActionDecorator(
-        name,
+        checked_name("action", name),
         {
             "irreversible": irreversible,
             "timeout": timeout,

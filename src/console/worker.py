@@ -68,7 +68,7 @@ async def _host(factory: Callable[[], object], name: str) -> None:
             f"{name} returned a client (max_running=0), which hosts nothing; let it host at least one run"
         )
     async with coordinator:
-        _say("ready")
+        _say(f"ready: {coordinator!r}")
         await stopping.wait()
         _say("draining")
     _say("drained")

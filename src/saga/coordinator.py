@@ -89,6 +89,9 @@ class Coordinator:
         self.max_running = max_running
         self._hosting: Hosting | None = None
 
+    def __repr__(self) -> str:
+        return f"<Coordinator of {self._registry!r} on {self._log!r}>"
+
     async def __aenter__(self) -> Self:
         """Open the log, and begin to take up runs that nobody has.
 

@@ -100,4 +100,4 @@ def saga(name: str, *, version: int = 1) -> _SagaDecorator:
     Raises:
         DefinitionError: the name, the version or the function's signature does not fit.
     """
-    return _SagaDecorator(name, version)
+    return _SagaDecorator(checked_name("saga", name), version)

@@ -3,9 +3,9 @@
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from ..actions.values import ValueType
-from ..errors import RunFailed
+from ..errors import RunFailed, UnknownName
 from .events import ErrorInfo, Event, FailingReason, ParkReason, RunStatus
-from .ids import checked_words
+from .ids import checked_step, checked_words
 from .moments import Moment, Retry, SagaFailed, Waive
 from .state import RunState
 
@@ -127,6 +127,9 @@ class RunHandle(Generic[Out]):
             UnknownName: the log has no such run.
             LogUnavailable: the database does not answer.
         """
+        step = checked_step(step)
+        if step not in (await self._runs.state(self.run_id)).steps:
+            raise UnknownName("step", step)
         return await self._command(Waive(step, checked_words("by", by), checked_words("reason", reason)))
 
     async def _command(self, moment: Moment) -> RunStatus:

@@ -12,6 +12,7 @@ from .failures import redact
 
 RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,199}")
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
+STEP_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 TAG_VALUE_LIMIT = 200
 WORDS_LIMIT = 2_000
 
@@ -35,7 +36,9 @@ def checked_run_id(run_id: object) -> str:
     Raises:
         InvalidName: it may not.
     """
-    if not isinstance(run_id, str) or not RUN_ID_PATTERN.fullmatch(run_id):
+    if not isinstance(run_id, str):
+        raise InvalidName(f"run_id {run_id!r}: is no string")
+    if not RUN_ID_PATTERN.fullmatch(run_id):
         raise InvalidName(
             f"run_id {str(run_id)[:80]!r}: use 1 to 200 letters, digits and _ . : @ / + -, a letter or digit first"
         )
@@ -48,14 +51,29 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     Raises:
         InvalidName: a name or a value may not.
     """
+    if tags is not None and not isinstance(tags, Mapping):
+        raise InvalidName(f"tags: is a {type(tags).__name__}; use a mapping of names to strings")
     checked: dict[str, str] = {}
     for name, value in cast("Mapping[object, object]", tags or {}).items():
         if not isinstance(name, str) or not TAG_PATTERN.fullmatch(name):
             raise InvalidName(f"tag name {str(name)[:80]!r}: use 1 to 64 letters, digits and _ . : -, a letter first")
-        if not isinstance(value, str) or len(value) > TAG_VALUE_LIMIT or not value.isprintable():
+        if not isinstance(value, str):
+            raise InvalidName(f"tags.{name}: {value!r} is no string")
+        if len(value) > TAG_VALUE_LIMIT or not value.isprintable():
             raise InvalidName(f"tags.{name}: use at most {TAG_VALUE_LIMIT} printable characters")
         checked[name] = value
     return checked
+
+
+def checked_step(step: object) -> str:
+    """Return `step` if it may be a step's path.
+
+    Raises:
+        InvalidName: it may not.
+    """
+    if not isinstance(step, str) or not STEP_PATTERN.fullmatch(step):
+        raise InvalidName(f"step {step!r}: use a step's path as a string, such as '2' or '3.1.2'")
+    return step
 
 
 def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str:
@@ -64,7 +82,9 @@ def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str
     Raises:
         InvalidValue: it is empty, too long, or not text that UTF-8 can hold.
     """
-    if not isinstance(words, str) or not words.strip():
+    if not isinstance(words, str):
+        raise InvalidValue(field, f"is a {type(words).__name__}; use a string")
+    if not words.strip():
         raise InvalidValue(field, "is empty; say it in a few words")
     if len(words) > limit:
         raise InvalidValue(field, f"has {len(words):,} characters; use at most {limit:,}")

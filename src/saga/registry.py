@@ -28,6 +28,10 @@ class Registry:
         for saga in sagas:
             self._add_saga(saga)
 
+    def __repr__(self) -> str:
+        sagas = sorted(f"{name} v{v}" for (name, v), s in self._sagas.items() if not isinstance(s, InvokedAction))
+        return f"sagas {', '.join(sagas) or 'none'}; actions {', '.join(sorted(self.actions)) or 'none'}"
+
     def _add_action(self, action: Action[Any, Any]) -> None:
         if not isinstance(action, Action):
             raise DefinitionError(f"actions: {action!r} is not an Action; decorate it with @action(...)")
@@ -50,8 +54,11 @@ class Registry:
         """Return a known action.
 
         Raises:
+            DefinitionError: it is something else.
             UnknownName: it is not known; or another action of that name is.
         """
+        if not isinstance(action, Action | str):
+            raise DefinitionError(f"{action!r} is neither an Action nor the name of one")
         name = action if isinstance(action, str) else action.name
         known = self.actions.get(name)
         if known is None or (isinstance(action, Action) and known is not action):
@@ -62,8 +69,11 @@ class Registry:
         """Return a known saga; by name alone, its newest version.
 
         Raises:
+            DefinitionError: it is something else.
             UnknownName: it is not known; or another saga of that name is.
         """
+        if not isinstance(saga, Saga | str):
+            raise DefinitionError(f"{saga!r} is neither a Saga nor the name of one")
         if isinstance(saga, str):
             known = self._newest.get(saga)
             name = saga

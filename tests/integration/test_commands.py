@@ -74,7 +74,7 @@ def test_an_action_that_the_coordinator_does_not_know_cannot_be_a_step() -> None
                 ran = await world.rest(await coordinator.start(saga, run_id=run_id))
                 assert ran.status is RunStatus.COMPENSATED
                 assert ran.error is not None
-                assert f"no action '{run_id}'; known: known" in ran.error.reason
+                assert f"no action '{run_id}'; give it to Coordinator(actions=[...]); known: known" in ran.error.reason
 
     asyncio.run(scenario())
     assert world.effects == set()

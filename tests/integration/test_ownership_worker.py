@@ -146,7 +146,7 @@ async def finished(url: str) -> str:
 def test_a_worker_hosts_runs_until_it_is_told_to_stop(shared_log_url: str, tmp_path: Path, number: int) -> None:
     """A run that was started elsewhere is done by it, once; then it drains and exits with 0."""
     with worker(tmp_path, "service:make", "--url", shared_log_url) as process:
-        assert process.hear() == "ready"
+        assert process.hear().startswith("ready: <Coordinator of sagas ")
         asyncio.run(start(shared_log_url, "note", "note"))
         assert asyncio.run(finished(shared_log_url)) == RunStatus.COMPLETED
         process.send(number)
@@ -157,7 +157,7 @@ def test_a_worker_hosts_runs_until_it_is_told_to_stop(shared_log_url: str, tmp_p
 def test_a_drain_lets_a_short_attempt_end_and_leaves_the_rest_to_others(sqlite_url: str, tmp_path: Path) -> None:
     """The step that was under way is recorded by the first worker, the next one is done by the second."""
     with worker(tmp_path, "service:make", "--url", sqlite_url) as first:
-        assert first.hear() == "ready"
+        assert first.hear().startswith("ready: <Coordinator of sagas ")
         asyncio.run(start(sqlite_url, "linger", "note"))
         assert first.hear_handler() == "lingering"
         first.send(signal.SIGTERM)
@@ -165,7 +165,7 @@ def test_a_drain_lets_a_short_attempt_end_and_leaves_the_rest_to_others(sqlite_u
         (tmp_path / "enough").touch()
         assert first.end() == (0, "drained")
     with worker(tmp_path, "service:make", "--url", sqlite_url) as second:
-        assert second.hear() == "ready"
+        assert second.hear().startswith("ready: <Coordinator of sagas ")
         assert asyncio.run(finished(sqlite_url)) == RunStatus.COMPLETED
         second.send(signal.SIGTERM)
         assert second.end() == (0, "draining\ndrained")
@@ -175,7 +175,7 @@ def test_a_drain_lets_a_short_attempt_end_and_leaves_the_rest_to_others(sqlite_u
 def test_a_drain_does_not_wait_for_a_thread_that_hangs(sqlite_url: str, tmp_path: Path) -> None:
     """After its `drain_seconds` it goes, with exit code 0, and the run is free for others at once."""
     with worker(tmp_path, "service:make", "--url", sqlite_url, drain_seconds=0.2) as process:
-        assert process.hear() == "ready"
+        assert process.hear().startswith("ready: <Coordinator of sagas ")
         asyncio.run(start(sqlite_url, "hang"))
         assert process.hear_handler() == "hanging"
         process.send(signal.SIGTERM)
@@ -193,7 +193,7 @@ def test_a_drain_does_not_wait_for_a_thread_that_hangs(sqlite_url: str, tmp_path
 def test_a_second_signal_ends_the_drain_at_once(sqlite_url: str, tmp_path: Path, number: int) -> None:
     """Whatever hangs (failure 61); the exit code says that it did not drain."""
     with worker(tmp_path, "service:make", "--url", sqlite_url, drain_seconds=600) as process:
-        assert process.hear() == "ready"
+        assert process.hear().startswith("ready: <Coordinator of sagas ")
         asyncio.run(start(sqlite_url, "hang"))
         assert process.hear_handler() == "hanging"
         process.send(signal.SIGTERM)

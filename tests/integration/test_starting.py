@@ -221,7 +221,7 @@ def test_an_action_can_be_invoked_by_name_with_a_dict(log_url: str) -> None:
             assert (history[0].saga, history[0].tags) == ("invoke:buy", {"t": "1"})
             with pytest.raises(InvalidValue, match=r"input\.count"):
                 await coordinator.invoke("buy", {"sku": "a", "count": "many"}, run_id="run-2")
-            with pytest.raises(UnknownName, match="no action 'sell'; known: buy"):
+            with pytest.raises(UnknownName, match=r"no action 'sell'; .*; known: buy"):
                 await coordinator.invoke("sell", {})
 
     asyncio.run(scenario())
@@ -243,7 +243,7 @@ def test_a_saga_by_name_is_its_newest_version() -> None:
         async with Coordinator("memory://", sagas=versions) as coordinator:
             assert await (await coordinator.start("s")).result() == 2
             assert await coordinator.run(versions[1]) == 1
-            with pytest.raises(UnknownName, match="no saga 'other'; known: s"):
+            with pytest.raises(UnknownName, match=r"no saga 'other'; .*; known: s"):
                 await coordinator.start("other")
 
     asyncio.run(scenario())

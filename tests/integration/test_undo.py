@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tenacity import stop_after_attempt
 
-from amends import ActionError, Call, NotHosted, OutcomeUnknown, Run, RunStatus, UnknownName
+from amends import ActionError, Call, InvalidName, NotHosted, OutcomeUnknown, Run, RunStatus, UnknownName
 from amends.saga import events as e
 from tests.worlds import Ran, Script, World, a_saga, boom
 
@@ -168,8 +168,13 @@ def test_commands_that_do_not_fit_change_nothing(log_url: str) -> None:
         async with stuck.world.coordinator(log_url, stuck.saga) as coordinator:
             handle = await coordinator.start(stuck.saga, run_id="run")
             parked = await stuck.world.rest(handle)
-            for step in ("1", "3", "9"):
+            for step in ("1", "3"):
                 assert await handle.waive(step, by="ada", reason="?") is RunStatus.PARKED
+            with pytest.raises(UnknownName, match="no step '9'"):
+                await handle.waive("9", by="ada", reason="a slip of the pen")
+            for odd in (2, "two", ""):
+                with pytest.raises(InvalidName, match="use a step's path as a string"):
+                    await handle.waive(odd, by="ada", reason="?")  # type: ignore[arg-type]
             assert await handle.cancel(by="ada", reason="?") is RunStatus.PARKED
             assert (await stuck.world.rest(handle)).events == parked.events
             await handle.waive("2", by="ada", reason="by hand")

@@ -34,6 +34,9 @@ class MemoryLog:
         self._roster = Roster(now)
         self._open_count = 0
 
+    def __repr__(self) -> str:
+        return "memory"
+
     async def open(self) -> None:
         """Make the log usable; each of several coordinators that share it opens and closes it for itself."""
         self._open_count += 1

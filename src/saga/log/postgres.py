@@ -53,6 +53,10 @@ class PostgresLog:
         self._followers: set[PostgresSession] = set()
         self._commits = GroupCommit(self, patience_seconds)
 
+    def __repr__(self) -> str:
+        known = {name: self._parameters.get(name) for name in ("host", "port", "dbname", "options")}
+        return f"PostgreSQL ({', '.join(f'{name} {value}' for name, value in known.items() if value)})"
+
     async def open(self) -> None:
         """Connect, make the tables where there are none, and check them; see `Log.open`.
 

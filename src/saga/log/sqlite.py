@@ -49,6 +49,9 @@ class SQLiteLog:
         self._bell.break_off()
         self._roster = SQLiteRoster(self._reader, self._writer)
 
+    def __repr__(self) -> str:
+        return f"SQLite ({self.path})"
+
     async def open(self) -> None:
         """Create the file and the tables where there are none, and check them; see `Log.open`.
 
