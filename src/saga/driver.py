@@ -9,12 +9,12 @@ Everything runs on the event loop's thread, and nothing between a moment and its
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from ..actions.action import Action
-from ..errors import AppendConflict, CoordinatorClosed, InvalidValue, LogUnavailable, ValueTooLarge
+from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, UnknownName, ValueTooLarge
 from . import effects as fx
 from . import moments as m
 from .attempts import Attempts
@@ -24,11 +24,11 @@ from .effects import effect_of
 from .events import ActionStarted, CompensationStarted, Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
-from .log.port import Record, Standing
-from .outcomes import action_error, saga_ended
+from .log.port import Record
+from .outcomes import action_error, named, saga_ended
 from .replay import Replay
 from .run import Run
-from .standing import standing_after, standing_of
+from .standing import standing_after, standing_of, unowned
 from .state import RunState, StepStatus, UndoStatus, evolve
 
 In = TypeVar("In")
@@ -72,7 +72,8 @@ class Driver:
         self._run = Run(state.run_id, state.tags, self)
         self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads, host.stragglers)
         self._durable_version = state.version
-        self._standing = _unowned(standing_of(state))
+        self._taken_up = state.version > 0
+        self._standing = unowned(standing_of(state))
         self._pending: list[tuple[Event, Record]] = []
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
@@ -150,15 +151,15 @@ class Driver:
 
     async def ask(self, path: str, action: Action[In, Out], value: In) -> Out:
         """Return the output of a step, from the log if it is there, else by doing it. See `Run.do`."""
-        self._host.registry.action(action)
-        text = _named(path, action.name, lambda: action.input.encode(value))
+        self._check_known(path, action)
+        text = named(path, action.name, lambda: action.input.encode(value))
         divergence = self._replay.ask(path, action, text)
         if divergence is not None:
             self.take(m.Diverged(divergence))
             raise asyncio.CancelledError("the run is parked")
         if path not in self.state.steps:
             asked = m.StepAsked(path, action.name, text, action.irreversible)
-            _named(path, action.name, lambda: self.take(asked))
+            named(path, action.name, lambda: self.take(asked))
         step = self.state.steps.get(path)
         if step is None:
             raise asyncio.CancelledError("the run does nothing new any more")
@@ -170,6 +171,19 @@ class Driver:
         if step.status is StepStatus.SUCCEEDED and step.output is not None:
             return action.output.decode(step.output)
         raise action_error(step)
+
+    def _check_known(self, path: str, action: Action[Any, Any]) -> None:
+        """Refuse an action that this coordinator was not given; a run that was taken up waits for a person then.
+
+        To undo it, only because this worker lacks an action that others have, would be the wrong way out of a deploy.
+        """
+        try:
+            self._host.registry.action(action)
+        except UnknownName as error:
+            if not self._taken_up:
+                raise
+            self.take(m.Diverged(f"step {path}: {error}"))
+            raise asyncio.CancelledError("the run is parked") from None
 
     async def _call_saga(self, saga: Saga[Any, Any]) -> None:
         verdict = await saga_ended(saga, self._run, self.state.input)
@@ -372,21 +386,3 @@ class Driver:
             timer.cancel()
         for task in self._tasks:
             task.cancel()
-
-
-T = TypeVar("T")
-
-
-def _named(path: str, action: str, body: Callable[[], T]) -> T:
-    """Run `body`, and let its complaint about a value say whose value it is."""
-    try:
-        return body()
-    except ValueTooLarge as error:
-        raise ValueTooLarge(f"step {path} ({action}) {error.field}", error.size_bytes, error.limit_bytes) from None
-    except InvalidValue as error:
-        raise InvalidValue(f"step {path} ({action}) {error.field}", error.problem) from None
-
-
-def _unowned(standing: Standing | None) -> Standing | None:
-    """A driver begins with a claim, and that is to be written down even where the last claim was this worker's own."""
-    return None if standing is None else standing._replace(owner=None)

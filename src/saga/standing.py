@@ -30,3 +30,8 @@ def standing_after(standing: Standing | None, event: Event) -> Standing | None:
             return standing._replace(at_rest=True)
         case _:
             return standing
+
+
+def unowned(standing: Standing | None) -> Standing | None:
+    """A driver begins with a claim, and that is to be written down even where the last claim was this worker's own."""
+    return None if standing is None else standing._replace(owner=None)

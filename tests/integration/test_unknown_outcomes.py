@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from amends import ActionError, Call, OutcomeUnknown, Run, RunStatus
+from amends import ActionError, Call, Coordinator, OutcomeUnknown, Run, RunFailed, RunStatus
 from amends.saga import events as e
 from tests.worlds import Ran, World, a_saga, boom, landing
 
@@ -177,6 +177,31 @@ def test_another_function_parks_a_resumed_run_and_the_old_one_finishes_it(shared
             await handle.retry(by="ada", reason="the old code is back")
             assert (await world.rest(handle)).output == "XY"
         assert world.entered_steps() == ["1", "2", "2"]
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_lacks_an_action_parks_the_run_and_undoes_nothing(shared_log_url: str) -> None:
+    """In a rolling deploy that would be the wrong way out; a worker that has the action goes on after a retry."""
+    world = World()
+    a, b = world.action("a"), world.action("b", do=[LOST], on_unknown="park")
+
+    async def body(run: Run) -> str:
+        return await run.do(a, "x") + await run.do(b, "y")
+
+    async def scenario() -> None:
+        async with world.coordinator(shared_log_url, a_saga(body)) as coordinator:
+            await world.rest(await coordinator.start("a-saga", run_id="run"))
+        async with Coordinator(shared_log_url, sagas=[a_saga(body)], actions=[b]) as coordinator:
+            handle = coordinator.handle("run")
+            await handle.retry(by="ada", reason="on a worker that lacks it")
+            with pytest.raises(RunFailed, match="step 1: no action 'a'"):
+                await handle.result()
+            assert world.entered_steps("undo") == []
+        async with world.coordinator(shared_log_url, a_saga(body)) as coordinator:
+            handle = coordinator.handle("run")
+            await handle.retry(by="ada", reason="on one that has it")
+            assert (await world.rest(handle)).output == "XY"
 
     asyncio.run(scenario())
 

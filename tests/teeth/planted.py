@@ -103,7 +103,7 @@ TEETH: tuple[Tooth, ...] = (
     _tooth(
         "a claim after a command is not written into the table",
         DRIVER,
-        "self._standing = _unowned(standing_of(state))",
+        "self._standing = unowned(standing_of(state))",
         "self._standing = standing_of(state)",
         "undo-is-waived",
     ),
