@@ -313,8 +313,11 @@ class Coordinator:
         while True:
             driver = self._opened().drivers.get(run_id)
             if driver is not None and not driver.finished.done():
-                driver.take(moment)
-                await driver.durable()
+                try:
+                    driver.take(moment)
+                    await driver.durable()
+                except AppendConflict:
+                    continue  # Another worker has it now; see how it stands there.
                 return driver.state
             state = await self.state(run_id)
             events = decide(state, moment, self._clock.now())
