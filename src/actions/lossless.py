@@ -21,7 +21,7 @@ def first_unstorable(path: str, value: object, depth: int = 0) -> Finding | None
     match value:
         case float() if not math.isfinite(value):
             return path, f"is {value}, which JSON cannot hold; use None or a string"
-        case str() if any("\ud800" <= char <= "\udfff" for char in value):
+        case str() if has_lone_surrogate(value):
             return path, "holds a lone surrogate, which UTF-8 cannot hold; decode the text properly"
         case bytes() | bytearray() if not _is_utf8(value):
             return path, "holds bytes that are not UTF-8; encode them, in base64 say"
@@ -59,6 +59,11 @@ def _search(parts: Iterable[tuple[str, Any]], depth: int) -> Finding | None:
 
 def _first(keys: Iterable[tuple[str, Any]]) -> Finding | None:
     return next((found for path, key in keys if isinstance(key, str) and (found := first_unstorable(path, key))), None)
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Return whether the text holds what UTF-8 cannot, so that it cannot be stored."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _is_utf8(value: bytes | bytearray) -> bool:

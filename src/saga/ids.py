@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+from ..actions.lossless import has_lone_surrogate
 from ..errors import InvalidName, InvalidValue
 from .failures import redact
 
@@ -88,14 +89,9 @@ def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str
         raise InvalidValue(field, "is empty; say it in a few words")
     if len(words) > limit:
         raise InvalidValue(field, f"has {len(words):,} characters; use at most {limit:,}")
-    if not is_utf8(words):
+    if has_lone_surrogate(words):
         raise InvalidValue(field, "holds a lone surrogate, which UTF-8 cannot hold; decode the text properly")
     return redact(words)
-
-
-def is_utf8(text: str) -> bool:
-    """Return whether the text can be stored: lone surrogates cannot."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def idempotency_key(run_id: str, step: str) -> str:
