@@ -4,7 +4,6 @@ This is where an action's policies are asked. What a handler leaves running when
 that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,15 +11,13 @@ from typing import Any
 from ..actions.action import Action, OnUnknown, Part
 from ..actions.call import Call, Outcome
 from ..actions.entering import Raised, Returned, TimedOut, enter
-from ..actions.threads import Threads
-from ..clock import Clock
 from ..errors import InvalidValue, OutcomeUnknown
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
+from .host import Host
 from .ids import idempotency_key, undo_idempotency_key
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import Step, StepStatus
-from .stragglers import Stragglers
 
 DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
 UndoMoment = UndoSucceeded | UndoFailed
@@ -32,25 +29,16 @@ class Attempts:
 
     Args:
         run_id: the run.
-        actions: by name.
-        clock: tells the time of decisions.
-        threads: where plain functions run.
-        stragglers: what is still running of earlier attempts.
+        host: what the coordinator's drivers share.
     """
 
-    def __init__(
-        self,
-        run_id: str,
-        actions: Mapping[str, Action[Any, Any]],
-        clock: Clock,
-        threads: Threads,
-        stragglers: Stragglers,
-    ) -> None:
+    def __init__(self, run_id: str, host: Host) -> None:
         self._run_id = run_id
-        self._actions = actions
-        self._clock = clock
-        self._threads = threads
-        self._stragglers = stragglers
+        self._actions = host.registry.actions
+        self._clock = host.clock
+        self._threads = host.threads
+        self._stragglers = host.stragglers
+        self._substitute = host.substitute
 
     async def do(self, step: Step, attempt: int) -> DoMoment:
         """Enter the action's handler once, or find by its probe that an earlier attempt has landed."""
@@ -117,8 +105,9 @@ class Attempts:
         return Call(run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, outcome=outcome)
 
     async def _enter(self, part: Part, values: tuple[Any, ...], call: Call) -> Entry:
+        handler = part.handler if self._substitute is None else self._substitute(part.handler, call)
         entry = await enter(
-            part.handler,
+            handler,
             values,
             call,
             timeout_seconds=part.timeout_seconds,

@@ -104,7 +104,9 @@ class Coordinator:
         await self._log.open()
         around = self._surroundings
         worker = around.worker()
-        self._host = Host(self._log, self._codec, self._registry, self._clock, around.threads())
+        self._host = Host(
+            self._log, self._codec, self._registry, self._clock, around.threads(), substitute=around.substitute
+        )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
         hosting = Hosting(self._host, heart, worker, self._lease_seconds, self.max_running)
         try:

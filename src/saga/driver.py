@@ -70,7 +70,7 @@ class Driver:
         self._host = host
         self._saga = saga
         self._run = Run(state.run_id, state.tags, self)
-        self._attempts = Attempts(state.run_id, host.registry.actions, host.clock, host.threads, host.stragglers)
+        self._attempts = Attempts(state.run_id, host)
         self._durable_version = state.version
         self._taken_up = state.version > 0
         self._standing = unowned(standing_of(state))

@@ -9,6 +9,7 @@ from .codec import EventCodec
 from .log.port import Log
 from .registry import Registry
 from .stragglers import Stragglers
+from .surroundings import Substitute
 
 
 async def _always() -> None:
@@ -21,6 +22,7 @@ class Host:
 
     Attributes:
         may_enter: awaited before each entry into a handler; returns when this worker's lease holds.
+        substitute: see `Surroundings`.
     """
 
     log: Log
@@ -29,4 +31,5 @@ class Host:
     clock: Clock
     threads: Threads
     may_enter: Callable[[], Awaitable[None]] = _always
+    substitute: Substitute | None = None
     stragglers: Stragglers = field(default_factory=Stragglers)
