@@ -22,7 +22,9 @@ AmendsError
 │   ├── LogCorrupt              call a person: an event that cannot be read, or is of no known topic
 │   └── SchemaMismatch          migrate: the tables are not the ones that this version of the code knows
 ├── CoordinatorClosed           the coordinator is not open, or is closing
-└── SimulationStuck             in a simulation, everything waits for something that nothing in it will bring
+├── SimulationStuck             in a simulation, everything waits for something that nothing in it will bring
+├── SimulatedFailure            in a simulation, what a handler raises where the plan says that it raises
+└── InvariantBroken             a test has found that something is left half done; read its story
 ```
 
 Messages are made from the facts, which are attributes too, so a caller never has to read a message by machine.
@@ -43,6 +45,7 @@ __all__ = [
     "DefinitionError",
     "InvalidName",
     "InvalidValue",
+    "InvariantBroken",
     "LogCorrupt",
     "LogError",
     "LogUnavailable",
@@ -52,6 +55,7 @@ __all__ = [
     "RunConflict",
     "RunFailed",
     "SchemaMismatch",
+    "SimulatedFailure",
     "SimulationStuck",
     "UnknownName",
     "UnknownTask",
@@ -260,3 +264,19 @@ class CoordinatorClosed(AmendsError, RuntimeError):
 
 class SimulationStuck(AmendsError, RuntimeError):
     """In a simulation, everything waits for something that nothing in it will bring: a socket, a thread, an event."""
+
+
+class SimulatedFailure(AmendsError):
+    """In a simulation, what a handler raises where the plan of faults says that it raises."""
+
+
+class InvariantBroken(AmendsError, AssertionError):
+    """A simulation broke an invariant.
+
+    Attributes:
+        story: what happened, line by line, and how to bring it about again.
+    """
+
+    def __init__(self, message: str, story: str) -> None:
+        super().__init__(f"{message}\n\n{story}")
+        self.story = story

@@ -9,31 +9,34 @@ import random
 import sys
 from collections.abc import Callable, Iterable
 
-from .explore import Finding, Report, explore
-from .faulty_log import FOUR_CUTS, Fault, Mode
+from .explore import Report, explore
+from .plan import CUTS, AppendFault, AppendMode, Plan
 from .shape_list import SHAPES
 from .shapes import Shape
 from .simulate import simulate
 
-ALL_MODES = tuple(Mode)
+APPEND_MODES = tuple(AppendMode)
 DRAWN_FAULTS = 3
 LAST_DRAWN_APPEND = 20
 
 
 def drawn(shape: Shape, seed: int, count: int) -> Report:
-    """Run a shape under `count` plans of three faults each, drawn from `seed`.
-
-    Whether the run ends as it does without faults is not asked, because three crashes may use up a step's attempts.
-    """
+    """Run a shape under `count` plans of three faults of appends each, drawn from `seed`."""
     source = random.Random(f"{seed} {shape.name}")
     report = Report()
     for _ in range(count):
         places = sorted(source.sample(range(1, LAST_DRAWN_APPEND), DRAWN_FAULTS))
-        plan = tuple(Fault(at, source.choice(ALL_MODES)) for at in places)
-        outcome = simulate(shape, plan, here=source.random() < 0.5)
-        report.count(outcome)
-        if outcome.violations:
-            report.findings.append(Finding(shape.name, plan, outcome.violations))
+        faults = [AppendFault(at, source.choice(APPEND_MODES)) for at in places]
+        plan = Plan(*faults, order=source.randrange(1_000))
+        report.count(simulate(shape.scenario, plan, here=source.random() < 0.5))
+    return report
+
+
+def walked(shape: Shape) -> Report:
+    """Run a shape under every fault there is, and every pair of those that the log can have."""
+    report = explore(shape.scenario, 2, modes=CUTS, cancels=False, progress=False)
+    for here in (True, False):
+        report.add(explore(shape.scenario, 1, here=here, progress=False))
     return report
 
 
@@ -50,9 +53,7 @@ def campaign(
     """
     total = Report()
     for shape in shapes:
-        report = explore(shape, 2, FOUR_CUTS)
-        report.add(explore(shape, 1, ALL_MODES))
-        report.add(explore(shape, 1, ALL_MODES, here=False))
+        report = walked(shape)
         report.add(drawn(shape, seed, draws))
         total.add(report)
         progress(f"{shape.name}: {report.schedules:,} schedules, {len(report.findings)} wrong")
@@ -65,7 +66,7 @@ def closing_line(report: Report, seed: int, shape_count: int) -> str:
     return (
         f"simulated: {report.schedules:,} schedules of {shape_count} saga shapes, {report.events:,} events, "
         f"{report.crashes:,} crashes, {report.pauses:,} pauses, {report.failures:,} failed appends, "
-        f"seed {seed}: {verdict}"
+        f"{report.handler_faults:,} handler faults, {report.cancels:,} cancels, seed {seed}: {verdict}"
     )
 
 
@@ -82,7 +83,7 @@ def main() -> int:
         options.seed, options.draws, progress=(lambda _: None) if options.quiet else (lambda line: write(f"{line}\n"))
     )
     for finding in report.findings[:20]:
-        write(f"{finding}\n")
+        write(f"{finding.story()}\n\n")
     write(closing_line(report, options.seed, len(SHAPES)) + "\n")
     return 1 if report.findings else 0
 

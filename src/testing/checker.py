@@ -12,7 +12,7 @@ from .history_checks import INVARIANTS, History
 from .ledger import Note
 from .ledger_checks import LEDGER_INVARIANTS
 
-__all__ = ["Violation", "check"]
+__all__ = ["Violation", "check", "place_of"]
 
 
 class Violation(NamedTuple):
@@ -38,3 +38,15 @@ def check(events: Sequence[Event], ledger: Iterable[Note] | None = None) -> list
         notes = list(ledger)
         found += [Violation(holds.__name__, what) for holds in LEDGER_INVARIANTS for what in holds(history, notes)]
     return found
+
+
+def place_of(violation: Violation, events: Sequence[Event]) -> int | None:
+    """Return the index of the event with which an invariant of the history was first broken.
+
+    None where it is no invariant of the history alone.
+    """
+    for holds in INVARIANTS:
+        if holds.__name__ == violation.invariant:
+            prefixes = range(1, len(events) + 1)
+            return next((n - 1 for n in prefixes if any(holds(History(events[:n])))), None)
+    return None

@@ -1,29 +1,30 @@
-"""Walks every cut of a shape: each append of its run, in each way in which it can go wrong; and pairs of them.
+"""Walks every fault that a scenario can meet, one at a time or in pairs.
 
-`explore` counts N = 1, 2, ... until no fault strikes any more, so nothing has to be known of the run beforehand. The
-second fault of a pair falls on a later append: during the recovery from the first, or on what follows.
+Where a fault can strike is read off a simulation: each append, each entry into a handler. The second fault of a pair
+strikes at what came after the first: during the recovery, in the unwind, or on what follows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from .checker import Violation
-from .faulty_log import CRASHES, FOUR_CUTS, PAUSES, Fault, Mode
-from .shapes import Shape
-from .simulate import Outcome, simulate
+from ..errors import InvariantBroken
+from .journal import Appended, Booted, Entered
+from .ledger import Kind
+from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
+from .progress import Bar
+from .scenario import Scenario
+from .simulate import simulate
+from .simulation import Simulation
 
+__all__ = ["ALL_MODES", "Report", "explore", "honest_modes"]
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A schedule under which something was wrong, and what."""
+Modes = Collection[AppendMode | HandlerMode]
 
-    shape: str
-    faults: tuple[Fault, ...]
-    violations: tuple[Violation, ...]
+ALL_MODES: Modes = (*AppendMode, *HandlerMode)
 
-    def __str__(self) -> str:
-        plan = ", ".join(map(str, self.faults)) or "no fault"
-        return f"{self.shape} [{plan}]: " + "; ".join(map(str, self.violations))
+_PROBE_MODES = (HandlerMode.RAISES, HandlerMode.HANGS)
 
 
 @dataclass(slots=True)
@@ -31,99 +32,160 @@ class Report:
     """What an exploration has seen.
 
     Attributes:
-        schedules: how many plans of faults were run, those without a fault included.
+        scenario: of what; empty where several were added up.
+        schedules: how many plans of faults were simulated, the one without a fault included.
         events: in all their histories.
-        seconds: of virtual time.
+        virtual_seconds: that they took in their own time.
+        seconds: that they took in ours.
         crashes: how many processes died.
         pauses: how many were stopped while another one took over.
         failures: how many appends failed, or said so.
-        findings: where something was wrong.
+        handler_faults: how many plans had a handler go wrong.
+        cancels: how many runs somebody cancelled.
+        findings: the simulations in which something was wrong, the shortest plans first.
     """
 
+    scenario: str = ""
     schedules: int = 0
     events: int = 0
+    virtual_seconds: float = 0.0
     seconds: float = 0.0
     crashes: int = 0
     pauses: int = 0
     failures: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    handler_faults: int = 0
+    cancels: int = 0
+    findings: list[Simulation] = field(default_factory=list)
 
-    def count(self, outcome: Outcome) -> None:
-        """Count one schedule in."""
+    def count(self, simulation: Simulation) -> None:
+        """Count one simulation in."""
         self.schedules += 1
-        self.events += len(outcome.events)
-        self.seconds += outcome.seconds
-        for fault in outcome.fired:
-            if fault.mode in PAUSES:
-                self.pauses += 1
-            elif fault.mode in CRASHES:
-                self.crashes += 1
-            else:
-                self.failures += 1
+        self.events += len(simulation.events)
+        self.virtual_seconds += simulation.seconds
+        for fault in simulation.fired:
+            match fault:
+                case AppendFault(mode=mode):
+                    self.pauses += mode in PAUSES
+                    self.crashes += mode in CRASHES
+                    self.failures += mode not in PAUSES and mode not in CRASHES
+                case HandlerFault():
+                    self.handler_faults += 1
+                case Cancel():
+                    self.cancels += 1
+        if simulation.violations:
+            self.findings.append(simulation)
 
     def add(self, other: "Report") -> None:
         """Count another one in."""
-        for name in ("schedules", "events", "seconds", "crashes", "pauses", "failures", "findings"):
+        for name in self.__slots__[1:]:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def __str__(self) -> str:
+        verdict = f"{len(self.findings):,} BROKE AN INVARIANT" if self.findings else "every invariant held"
+        return (
+            f"{self.scenario}: {self.schedules:,} schedules, {self.events:,} events, {self.crashes:,} crashes, "
+            f"{self.pauses:,} takeovers, {self.failures:,} failed appends, {self.handler_faults:,} handler faults, "
+            f"{self.cancels:,} cancels in {self.seconds:.1f} s: {verdict}"
+        )
+
+    def check(self) -> "Report":
+        """Return this report if all was well.
+
+        Raises:
+            InvariantBroken: something was wrong; with the story of one of the shortest plans that show it.
+        """
+        if self.findings:
+            first = self.findings[0]
+            message = f"{first.violations[0]} (and {len(self.findings) - 1:,} more of {self.schedules:,} schedules)"
+            raise InvariantBroken(message, first.story())
+        return self
 
 
 def explore(
-    shape: Shape,
+    scenario: Scenario,
     faults: int = 1,
-    modes: Sequence[Mode] = FOUR_CUTS,
     *,
+    modes: Modes = ALL_MODES,
+    cancels: bool = True,
     here: bool = True,
     stop_at_first: bool = False,
+    progress: bool | None = None,
 ) -> Report:
-    """Run a shape without a fault, then with each one, then with each pair.
+    """Simulate a scenario without a fault, then with each one, then with each pair.
+
+    A `do` that lands and then raises as if it had not breaks its word, and no engine can make up for that. So that
+    fault strikes undos only.
 
     Args:
-        shape: what to run.
-        faults: how many strike one run at most, 0, 1 or 2.
-        modes: in which ways an append goes wrong.
+        scenario: what to run.
+        faults: how many strike one run at most: 0, 1 or 2.
+        modes: what goes wrong.
+        cancels: whether somebody cancels the run, too.
         here: as for `simulate`.
         stop_at_first: stop when something was wrong.
+        progress: show a bar; if left out, where it takes long and standard error is a terminal.
     """
-    report = Report()
-    for plan, outcome in _walk(shape, faults, modes, here=here):
-        report.count(outcome)
-        violations = outcome.violations + tuple(_differs(shape, outcome))
-        if violations:
-            report.findings.append(Finding(shape.name, plan, violations))
-            if stop_at_first:
+    began = time.perf_counter()
+    report = Report(scenario.saga.name)
+    with _bar(scenario, progress) as bar:
+        for simulation in _walk(scenario, faults, tuple(modes), bar, cancels=cancels, here=here):
+            report.count(simulation)
+            if report.findings and stop_at_first:
                 break
+    report.findings.sort(key=lambda simulation: len(simulation.plan))
+    report.seconds = time.perf_counter() - began
     return report
 
 
+def _bar(scenario: Scenario, progress: bool | None) -> AbstractContextManager[Bar | None]:
+    return nullcontext() if progress is False else Bar(scenario.saga.name, wanted=progress is True)
+
+
 def _walk(
-    shape: Shape, faults: int, modes: Sequence[Mode], *, here: bool
-) -> Iterator[tuple[tuple[Fault, ...], Outcome]]:
-    yield (), simulate(shape, here=here)
-    if not faults:
-        return
-    for first in _struck(shape, (), modes, 1, here=here):
-        yield first
-        if faults > 1:
-            plan, _ = first
-            yield from _struck(shape, plan, modes, plan[0].at + 1, here=here)
+    scenario: Scenario, faults: int, modes: Modes, bar: Bar | None, *, cancels: bool, here: bool
+) -> Iterator[Simulation]:
+    base = simulate(scenario, here=here)
+    yield base
+    firsts = list(_next_faults(base, modes, cancels=cancels)) if faults else []
+    for number, first in enumerate(firsts):
+        if bar is not None:
+            bar.show(number, len(firsts))
+        one = simulate(scenario, Plan(first), here=here)
+        if not one.fired:
+            continue
+        yield one
+        for second in _next_faults(one, modes, cancels=cancels) if faults > 1 else ():
+            two = simulate(scenario, one.plan.also(second), here=here)
+            if len(two.fired) > 1:
+                yield two
 
 
-def _struck(
-    shape: Shape, before: tuple[Fault, ...], modes: Iterable[Mode], from_append: int, *, here: bool
-) -> Iterator[tuple[tuple[Fault, ...], Outcome]]:
-    """Add one more fault to a plan, at each later append, as long as it strikes."""
+def _next_faults(simulation: Simulation, modes: Modes, *, cancels: bool) -> Iterator[Fault]:
+    """Yield every fault that can strike after the last one that struck in a simulation, in the order of the places."""
+    happenings = simulation.journal.happenings
+    struck = [place for place, happening in enumerate(happenings) if _fault(happening) is not None]
+    first_time = {_fault(happenings[place]): place for place in reversed(struck)}
+    begin = max(first_time.values(), default=-1) + 1
+    for happening in happenings[begin:]:
+        match happening:
+            case Appended(number=number, fault=None):
+                yield from (AppendFault(number, mode) for mode in modes if isinstance(mode, AppendMode))
+                if cancels and not any(isinstance(fault, Cancel) for fault in simulation.plan):
+                    yield Cancel(number)
+            case Entered(kind=kind, action=action, number=number, fault=None):
+                for mode in honest_modes(kind, modes):
+                    for good in (False, True):
+                        yield HandlerFault(action, mode, kind=kind, entry=number, for_good=good)
+
+
+def _fault(happening: object) -> Fault | None:
+    return None if isinstance(happening, Booted) else getattr(happening, "fault", None)
+
+
+def honest_modes(kind: Kind, modes: Iterable[AppendMode | HandlerMode]) -> Iterator[HandlerMode]:
+    """Yield what may go wrong with a handler of this kind that keeps its word."""
     for mode in modes:
-        at = from_append
-        while True:
-            plan = (*before, Fault(at, mode))
-            outcome = simulate(shape, plan, here=here)
-            if len(outcome.fired) < len(plan):
-                break
-            yield plan, outcome
-            at += 1
-
-
-def _differs(shape: Shape, outcome: Outcome) -> Iterator[Violation]:
-    allowed = {shape.end, *(shape.or_else if outcome.fired else ())}
-    if outcome.status not in allowed:
-        yield Violation("ends_as_it_should", f"{outcome.status}, and not {' or '.join(sorted(allowed))}")
+        if isinstance(mode, HandlerMode):
+            is_lie = kind is Kind.DO and mode is HandlerMode.LANDS_AND_RAISES
+            if not is_lie and (kind is not Kind.PROBE or mode in _PROBE_MODES):
+                yield mode

@@ -1,48 +1,19 @@
 """A log in memory whose appends fail, or whose process dies or stops over one, where a plan says so."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from ..errors import LogUnavailable
 from ..saga.log.memory import MemoryLog
 from ..saga.log.port import Record, Standing
+from .journal import Appended, Journal
+from .plan import AppendFault, AppendMode, Plan
 from .virtual_time import VirtualClock, VirtualLoop
 
+__all__ = ["FaultyLog"]
 
-class Mode(StrEnum):
-    """What goes wrong with an append."""
-
-    FAIL_BEFORE = "fail_before"
-    """Nothing is written, and the log says that it did not answer."""
-    DO_THEN_FAIL = "do_then_fail"
-    """It is written, and the log says that it did not answer."""
-    CRASH_BEFORE = "crash_before"
-    """The process dies; nothing is written."""
-    CRASH_AFTER = "crash_after"
-    """It is written; the process dies before it knows."""
-    PAUSE_BEFORE = "pause_before"
-    """The process stops before it writes, and goes on when another one has taken over."""
-    PAUSE_AFTER = "pause_after"
-    """It is written; the process stops before it knows, and goes on when another one has taken over."""
-
-
-FOUR_CUTS = (Mode.FAIL_BEFORE, Mode.DO_THEN_FAIL, Mode.CRASH_BEFORE, Mode.CRASH_AFTER)
-CRASHES = (Mode.CRASH_BEFORE, Mode.CRASH_AFTER)
-PAUSES = (Mode.PAUSE_BEFORE, Mode.PAUSE_AFTER)
-_BEFORE = (Mode.FAIL_BEFORE, Mode.CRASH_BEFORE, Mode.PAUSE_BEFORE)
-_FAILS = (Mode.FAIL_BEFORE, Mode.DO_THEN_FAIL)
-
-
-class Fault(NamedTuple):
-    """What goes wrong with the append of this number, from 1, counted over all processes."""
-
-    at: int
-    mode: Mode
-
-    def __str__(self) -> str:
-        return f"{self.mode} at append {self.at}"
+_BEFORE = (AppendMode.FAIL_BEFORE, AppendMode.CRASH_BEFORE, AppendMode.PAUSE_BEFORE)
+_FAILS = (AppendMode.FAIL_BEFORE, AppendMode.DO_THEN_FAIL)
 
 
 class FaultyLog(MemoryLog):
@@ -50,38 +21,42 @@ class FaultyLog(MemoryLog):
 
     Args:
         clock: the time of its leases.
-        faults: at most one for each append.
+        plan: whose faults of appends strike.
+        journal: where appends are noted.
 
     Attributes:
         append_count: the appends so far, those that failed included.
-        fired: the faults that have struck.
         halted: what stopped the process that was running last; None if nothing did.
+        worker: the process that is running.
+        appended: called with the number of each append that was written.
     """
 
-    def __init__(self, clock: VirtualClock, faults: Iterable[Fault] = ()) -> None:
+    def __init__(self, clock: VirtualClock, plan: Plan, journal: Journal) -> None:
         super().__init__(lambda: clock.seconds)
         self.append_count = 0
-        self.fired: list[Fault] = []
-        self.halted: Mode | None = None
-        self._faults = {fault.at: fault for fault in faults}
+        self.halted: AppendMode | None = None
+        self.worker = ""
+        self.appended: Callable[[int], object] = lambda _: None
+        self._clock = clock
+        self._journal = journal
+        self._faults = {fault.at: fault for fault in plan if isinstance(fault, AppendFault)}
 
     async def append(
         self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
     ) -> None:
         """See `Log.append`."""
-        self.append_count += 1
-        fault = self._faults.get(self.append_count)
-        if fault is None:
-            return await super().append(run_id, expected_version, records, standing)
-        self.fired.append(fault)
-        if fault.mode in _BEFORE:
+        self.append_count = number = self.append_count + 1
+        fault = self._faults.get(number)
+        self._journal.add(Appended(self._clock.seconds, self.worker, number, expected_version, records, fault))
+        if fault is not None and fault.mode in _BEFORE:
             await self._strike(fault.mode)
         await super().append(run_id, expected_version, records, standing)
-        if fault.mode not in _BEFORE:
+        self._journal.written.add(number)
+        self.appended(number)
+        if fault is not None and fault.mode not in _BEFORE:
             await self._strike(fault.mode)
-        return None
 
-    async def _strike(self, mode: Mode) -> None:
+    async def _strike(self, mode: AppendMode) -> None:
         if mode not in _FAILS:
             loop = asyncio.get_running_loop()
             assert isinstance(loop, VirtualLoop), "only a simulated process can be halted"

@@ -1,10 +1,12 @@
-"""What the handlers of a run did, noted outside the engine and its log, so that the two can be held together."""
+"""What the handlers of a simulation did, noted outside the engine and its log, so that the two can be held together."""
 
 from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
 from ..actions.call import Call
+
+__all__ = ["Act", "Kind", "Ledger", "Note"]
 
 
 class Kind(StrEnum):
@@ -61,14 +63,15 @@ class Ledger:
     Attributes:
         notes: in the order of what happened.
         worker: the process that is running now.
+        closed: it takes no more notes.
     """
 
     def __init__(self, log_version: Callable[[str], int | None] = lambda _: None) -> None:
         self.notes: list[Note] = []
         self.worker = ""
-        self._log_version = log_version
+        self.closed = False
+        self.log_version = log_version
         self._standing: set[str] = set()
-        self._closed = False
 
     def entered(self, kind: Kind, action: str, call: Call) -> None:
         """Note an entry into a handler."""
@@ -80,7 +83,7 @@ class Ledger:
 
     def landed(self, kind: Kind, action: str, call: Call) -> None:
         """Let the effect of an action come into the world, once for each key; or that of its undo, so that it goes."""
-        if self._closed:
+        if self.closed:
             return
         self._note(Act.LANDED, kind, action, call)
         if kind is Kind.UNDO:
@@ -94,25 +97,14 @@ class Ledger:
 
     def close(self) -> None:
         """Take no more notes: the world has ended."""
-        self._closed = True
+        self.closed = True
 
     def _note(self, act: Act, kind: Kind, action: str, call: Call) -> None:
-        if not self._closed:
-            version = self._log_version(call.run_id)
-            self.notes.append(
-                Note(
-                    act,
-                    kind,
-                    call.run_id,
-                    action,
-                    call.step,
-                    call.attempt,
-                    call.idempotency_key,
-                    _effect(call),
-                    self.worker,
-                    version,
-                )
-            )
+        if not self.closed:
+            version = self.log_version(call.run_id)
+            key, effect = call.idempotency_key, _effect(call)
+            note = (act, kind, call.run_id, action, call.step, call.attempt, key, effect, self.worker, version)
+            self.notes.append(Note(*note))
 
 
 def _effect(call: Call) -> str:

@@ -5,51 +5,57 @@ notices. A process that was stopped runs on later, in a world that has moved on 
 """
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from ..saga.coordinator import Coordinator
+from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
 from .ledger import Ledger
-from .shapes import Shape
+from .scenario import Scenario
 from .virtual_time import VirtualClock, VirtualLoop
 from .virtual_world import VirtualThreads, virtual_surroundings
 
-LEASE_SECONDS = 2.0
+__all__ = ["Process"]
+
+Main = Callable[[Coordinator], Coroutine[Any, Any, None]]
 
 
 class Process:
     """One boot of a service that holds a coordinator.
 
     Args:
-        shape: whose saga and actions it knows.
+        scenario: whose saga and actions it knows.
         log: shared.
         clock: shared.
         ledger: shared.
+        handlers: shared; what is entered in the place of the scenario's handlers.
         worker: the token of this boot.
         main: what the service does with its coordinator, which is open.
     """
 
     def __init__(
         self,
-        shape: Shape,
+        scenario: Scenario,
         *,
         log: FaultyLog,
         clock: VirtualClock,
         ledger: Ledger,
+        handlers: FaultyHandlers,
         worker: str,
-        main: Callable[[Coordinator], Coroutine[Any, Any, None]],
+        main: Main,
     ) -> None:
         self.worker = worker
-        self._shape = shape
+        self._log = log
         self._ledger = ledger
         self._loop = VirtualLoop(clock)
-        self._threads = VirtualThreads()
+        threads = VirtualThreads()
         coordinator = Coordinator(
             log,
-            sagas=[shape.saga],
-            actions=shape.actions,
-            lease_seconds=LEASE_SECONDS,
-            surroundings=virtual_surroundings(clock, self._threads, worker),
+            sagas=[scenario.saga],
+            actions=scenario.actions,
+            lease_seconds=scenario.lease_seconds,
+            surroundings=virtual_surroundings(clock, threads, worker, partial(handlers.substitute, threads)),
         )
         self._task = self._loop.create_task(_serve(coordinator, main))
 
@@ -60,8 +66,7 @@ class Process:
             SimulationStuck: it waits for what will not come.
             Exception: what the service raised.
         """
-        self._ledger.worker = self.worker
-        self._shape.stage.enter(self._ledger, self._threads)
+        self._ledger.worker = self._log.worker = self.worker
         if not self._loop.go_on(self._task):
             return False
         self._task.result()
@@ -72,6 +77,6 @@ class Process:
         self._loop.discard()
 
 
-async def _serve(coordinator: Coordinator, main: Callable[[Coordinator], Coroutine[Any, Any, None]]) -> None:
+async def _serve(coordinator: Coordinator, main: Main) -> None:
     async with coordinator:
         await main(coordinator)

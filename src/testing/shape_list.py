@@ -3,22 +3,8 @@
 from typing import Any
 
 from ..saga.events import RunStatus
-from .shapes import (
-    HANGS,
-    LANDS_AND_HANGS,
-    LATE,
-    LOSES,
-    OK,
-    RAISES,
-    VANISHES,
-    Block,
-    How,
-    Node,
-    Shape,
-    Step,
-    par,
-    seq,
-)
+from .plays import HANGS, LANDS_AND_HANGS, LATE, LOSES, OK, RAISES, VANISHES, Step
+from .shapes import Block, How, Node, Shape, par, seq
 
 __all__ = ["SHAPES", "shape"]
 

@@ -1,90 +1,34 @@
 """Shapes of sagas as data: which steps, in which order, and how each of their handlers behaves.
 
-A shape is a tree (`step`, `seq`, `par`, `group`, `caught` ...) that one saga function walks, and an action for each
-step whose handlers play what its `Part`s say and note it in the ledger of the simulation. Nothing here knows of faults:
-what a shape's handlers do depends on the attempt's number alone, so that it may be cut anywhere.
+A shape is a tree (steps, `seq`, `par`, and blocks of other kinds) that one saga function walks, and an action for each
+step whose handlers play what the step says. Nothing here knows of faults: what a shape's handlers do depends on the
+attempt's number alone, so that it may be cut anywhere.
 """
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 
-from tenacity import stop_after_attempt, wait_fixed
-
 from ..actions.action import Action
-from ..actions.call import Call, Outcome
-from ..errors import ActionError, OutcomeUnknown
+from ..errors import ActionError
 from ..saga.definition import Saga
 from ..saga.events import RunStatus
 from ..saga.run import Run
-from .ledger import Kind, Ledger
-from .virtual_world import VirtualThreads
+from .plan import AppendFault
+from .plays import Failure, Step, action_of
+from .scenario import Scenario
+from .simulation import Simulation
 
-TIMEOUT_SECONDS = 5.0
-LATE_SECONDS = 3.0
-"""How long after its time is up a handler that cannot be stopped goes on."""
+__all__ = ["Block", "How", "Node", "Shape", "par", "seq"]
 
-_FOR_EVER = 1e6
+LEASE_SECONDS = 2.0
+LIMIT_SECONDS = 600.0
+INPUT = "in"
 
-
-class Play(Enum):
-    """How one attempt of a handler behaves."""
-
-    OK = auto()
-    RAISES = auto()
-    """Before anything has landed."""
-    LOSES = auto()
-    """It lands, and its reply is lost."""
-    VANISHES = auto()
-    """Nobody knows whether it landed; it did not."""
-    HANGS = auto()
-    """Past its timeout; nothing lands."""
-    LANDS_AND_HANGS = auto()
-    """It lands, and then does not return in time."""
-    LATE = auto()
-    """It cannot be stopped, and lands after its time is up."""
-
-
-OK, RAISES, LOSES, VANISHES = Play.OK, Play.RAISES, Play.LOSES, Play.VANISHES
-HANGS, LANDS_AND_HANGS, LATE = Play.HANGS, Play.LANDS_AND_HANGS, Play.LATE
-
-Plays = Play | tuple[Play, ...]
-"""One for all attempts, or one for each and then OK."""
-
-
-class Failure(Exception):
-    """What a handler or a saga of a shape raises."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A call of an action of its own.
-
-    Attributes:
-        name: the action's.
-        do: how its handler behaves.
-        undo: how its undo behaves; None where it is irreversible.
-        probe: it has one.
-        plain: its handlers are plain functions.
-        on_unknown: as an action's.
-        attempts: how many its `do` has.
-        undo_attempts: how many its undo has.
-        seconds: how long its handlers take.
-        wait_seconds: how long it waits after an attempt, of its undo too.
-    """
-
-    name: str
-    do: Plays = OK
-    undo: Plays | None = OK
-    probe: bool = False
-    plain: bool = False
-    on_unknown: str = "retry"
-    attempts: int = 6
-    undo_attempts: int = 6
-    seconds: float = 0.0
-    wait_seconds: float = 1.0
+MOST_FAULTS = 2
+"""More crashes than that may use up a step's attempts, and so change how the run ends."""
 
 
 @dataclass(frozen=True)
@@ -118,17 +62,6 @@ class How(Enum):
 Node = Step | Block
 
 
-class Stage:
-    """Where the handlers of a shape find the world of the simulation that is running."""
-
-    ledger: Ledger
-    threads: VirtualThreads
-
-    def enter(self, ledger: Ledger, threads: VirtualThreads) -> None:
-        """Begin, or go on with, a simulated process."""
-        self.ledger, self.threads = ledger, threads
-
-
 @dataclass(frozen=True)
 class Shape:
     """A saga as data.
@@ -148,7 +81,6 @@ class Shape:
     or_else: tuple[RunStatus, ...] = ()
     orders: tuple[str, ...] = ()
     settle_seconds: float = 0.0
-    stage: Stage = field(default_factory=Stage, compare=False)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -157,7 +89,7 @@ class Shape:
 
     @cached_property
     def _by_name(self) -> dict[str, Action[str, str]]:
-        return {step.name: _action(step, self.stage) for step in self.steps}
+        return {step.name: action_of(step) for step in self.steps}
 
     @property
     def actions(self) -> list[Action[str, str]]:
@@ -172,6 +104,32 @@ class Shape:
             return await _walk(run, self.root, value, self._by_name)
 
         return Saga(self.name, version=1, function=walk)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The shape as something to simulate."""
+        return Scenario(
+            self.saga,
+            INPUT,
+            actions=self.actions,
+            when_parked=self.orders,
+            run_id=self.name,
+            lease_seconds=LEASE_SECONDS,
+            limit_seconds=LIMIT_SECONDS,
+            settle_seconds=self.settle_seconds,
+            undos_may_fail=True,
+            holds=self._holds,
+        )
+
+    def _holds(self, simulation: Simulation) -> None:
+        """Attempts are bounded, and what goes wrong with the log alone changes nothing about the end."""
+        allowed = {step.name: step for step in self.steps}
+        for step in simulation.state.steps.values() if not self.orders else ():
+            limit = allowed[step.action].attempts
+            assert step.attempts <= limit, f"step {step.path}: {step.attempts} attempts of {limit}"
+        if len(simulation.fired) <= MOST_FAULTS and all(isinstance(fault, AppendFault) for fault in simulation.plan):
+            ends = {self.end, *(self.or_else if simulation.fired else ())}
+            assert simulation.status in ends, f"{simulation.status}, and not {' or '.join(sorted(ends))}"
 
 
 def _steps(node: Node) -> Iterator[Step]:
@@ -237,148 +195,6 @@ async def _by_hand(run: Run, node: Block, value: str, actions: dict[str, Action[
 def _seen(task: "asyncio.Future[str]") -> None:
     if not task.cancelled():
         task.exception()
-
-
-# Actions
-
-
-def _action(step: Step, stage: Stage) -> Action[str, str]:
-    handlers = _Plain(step, stage) if step.plain else _Async(step, stage)
-    action: Action[str, str] = _CheckedOnce(
-        step.name,
-        do=handlers.do,
-        probe=handlers.probe if step.probe else None,
-        irreversible=step.undo is None,
-        timeout=TIMEOUT_SECONDS,
-        stop=stop_after_attempt(step.attempts),
-        wait=wait_fixed(step.wait_seconds),
-        on_unknown=step.on_unknown,
-    )
-    if step.undo is not None:
-        stop = stop_after_attempt(step.undo_attempts)
-        action.undo(timeout=TIMEOUT_SECONDS, stop=stop, wait=wait_fixed(step.wait_seconds))(handlers.undo)
-    return action
-
-
-class _CheckedOnce(Action[str, str]):
-    """An action that is given to thousands of coordinators, one after the other, and checked by the first."""
-
-    _checked = False
-
-    def check(self) -> None:
-        """See `Action.check`."""
-        if not self._checked:
-            super().check()
-            self._checked = True
-
-
-class _Handlers:
-    def __init__(self, step: Step, stage: Stage) -> None:
-        self._step = step
-        self._stage = stage
-
-    def _play(self, kind: Kind, attempt: int) -> Play:
-        plays = self._step.do if kind is Kind.DO else self._step.undo
-        if isinstance(plays, Play):
-            return plays
-        return plays[attempt - 1] if plays and attempt <= len(plays) else Play.OK
-
-    def _landed(self, kind: Kind, call: Call) -> None:
-        self._stage.ledger.landed(kind, self._step.name, call)
-
-    def _result(self, value: str) -> str:
-        return f"{value}>{self._step.name}"
-
-    def _probed(self, value: str, call: Call) -> str | None:
-        ledger = self._stage.ledger
-        ledger.entered(Kind.PROBE, self._step.name, call)
-        ledger.left(Kind.PROBE, self._step.name, call)
-        return self._result(value) if ledger.stands(call.idempotency_key) else None
-
-    def _act(self, kind: Kind, play: Play, call: Call) -> None:
-        """Do what a play does in no time."""
-        if play is Play.RAISES:
-            raise Failure(f"{self._step.name} {kind} {call.attempt}")
-        if play is Play.VANISHES:
-            raise OutcomeUnknown("no answer, and nothing done")
-        self._landed(kind, call)
-        if play is Play.LOSES:
-            raise OutcomeUnknown("done, and the answer is lost")
-
-
-class _Async(_Handlers):
-    async def do(self, value: str, call: Call) -> str:
-        await self._perform(Kind.DO, call)
-        return self._result(value)
-
-    async def undo(self, value: str, output: str | None, call: Call) -> None:
-        _check_output(output, self._result(value), call)
-        await self._perform(Kind.UNDO, call)
-
-    async def probe(self, value: str, call: Call) -> str | None:
-        return self._probed(value, call)
-
-    async def _perform(self, kind: Kind, call: Call) -> None:
-        ledger = self._stage.ledger
-        ledger.entered(kind, self._step.name, call)
-        try:
-            await self._take_time(kind, self._play(kind, call.attempt), call)
-        finally:
-            ledger.left(kind, self._step.name, call)
-
-    async def _take_time(self, kind: Kind, play: Play, call: Call) -> None:
-        if self._step.seconds:
-            await asyncio.sleep(self._step.seconds)
-        if play is Play.LATE:
-            await _unstoppable(TIMEOUT_SECONDS + LATE_SECONDS)
-        if play is not Play.HANGS:
-            self._act(kind, play, call)
-        if play in (Play.HANGS, Play.LANDS_AND_HANGS):
-            await asyncio.sleep(_FOR_EVER)
-
-
-class _Plain(_Handlers):
-    def do(self, value: str, call: Call) -> str:
-        self._perform(Kind.DO, call)
-        return self._result(value)
-
-    def undo(self, value: str, output: str | None, call: Call) -> None:
-        _check_output(output, self._result(value), call)
-        self._perform(Kind.UNDO, call)
-
-    def probe(self, value: str, call: Call) -> str | None:
-        return self._probed(value, call)
-
-    def _perform(self, kind: Kind, call: Call) -> None:
-        """A thread that takes time has its effect at its beginning here, and its result at its end."""
-        self._stage.ledger.entered(kind, self._step.name, call)
-        self._stage.threads.spend(self._step.seconds)
-        play = self._play(kind, call.attempt)
-        if play in (Play.HANGS, Play.LANDS_AND_HANGS, Play.LATE):
-            self._stage.threads.spend(TIMEOUT_SECONDS + LATE_SECONDS)
-        try:
-            if play is not Play.HANGS:
-                self._act(kind, play, call)
-        finally:
-            self._stage.ledger.left(kind, self._step.name, call)
-
-
-def _check_output(output: str | None, expected: str, call: Call) -> None:
-    """Hold an undo's output against what its step returned: it must be there where the step succeeded."""
-    allowed = (expected,) if call.outcome is Outcome.SUCCEEDED else (expected, None)
-    if output not in allowed:
-        raise AssertionError(f"the undo got {output!r}, and the step had returned {expected!r}")
-
-
-async def _unstoppable(seconds: float) -> None:
-    """Sleep, whoever cancels it."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while loop.time() < until:
-        try:
-            await asyncio.sleep(until - loop.time())
-        except asyncio.CancelledError:
-            continue
 
 
 def seq(*nodes: Node) -> Block:

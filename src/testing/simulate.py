@@ -1,166 +1,112 @@
-"""Runs one shape of saga in a simulated world, under a plan of faults, to its end.
+"""Runs a saga in a simulated world, under a plan of faults, to its end.
 
-The same shape and the same faults give the same history, to the byte.
+The same scenario and the same plan give the same history, to the byte.
 """
 
-import asyncio
+import random
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from ..errors import LogUnavailable, RunFailed, SimulationStuck
+from ..errors import SimulationStuck
 from ..saga.codec import EventCodec
-from ..saga.coordinator import Coordinator
-from ..saga.events import Event, RunStatus
-from ..saga.handle import RunHandle
-from ..saga.log.port import Record
-from ..saga.state import fold
+from ..saga.events import Event, ParkReason, RunStatus
+from ..saga.state import UndoStatus, fold
 from .checker import Violation, check
-from .faulty_log import PAUSES, Fault, FaultyLog
-from .ledger import Ledger, Note
+from .client import Client
+from .faulty_handlers import FaultyHandlers
+from .faulty_log import FaultyLog
+from .history_checks import History
+from .journal import Booted, Journal
+from .ledger import Kind, Ledger
+from .plan import PAUSES, HandlerFault, Plan
 from .processes import Process
-from .shapes import Shape
+from .scenario import Scenario
+from .simulation import Simulation
 from .virtual_time import VirtualClock
 
-LIMIT_SECONDS = 600.0
-"""Virtual seconds after which a run that is neither ended nor parked is stuck for good."""
+__all__ = ["simulate"]
 
-ASK_AGAIN_SECONDS = 0.5
 MAX_PROCESSES = 20
-INPUT = "in"
 
 _codec = EventCodec()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a simulation.
+def simulate(scenario: Scenario, plan: Plan | None = None, *, here: bool = True) -> Simulation:
+    """Run a saga to its end in a simulated world, whatever goes wrong, and check all that can be checked.
 
-    Attributes:
-        records: the run's events as they lie in the log.
-        events: the same, decoded.
-        notes: what its handlers did.
-        seconds: how long it took, in virtual time.
-        append_count: how many appends there were, those that failed included.
-        fired: the faults that struck.
-        process_count: how many processes it took.
-        told: what the client was told of the run, in order.
-        violations: what was wrong.
-    """
-
-    records: tuple[Record, ...]
-    events: tuple[Event, ...]
-    notes: tuple[Note, ...]
-    seconds: float
-    append_count: int
-    fired: tuple[Fault, ...]
-    process_count: int
-    told: tuple[RunStatus, ...]
-    violations: tuple[Violation, ...]
-
-    @property
-    def status(self) -> RunStatus | None:
-        """How the client was told that the run ended; None if it never was."""
-        return self.told[-1] if self.told else None
-
-
-class _Client:
-    """Whoever wants the run: asks until it is acknowledged, waits for its result, and speaks when it is parked."""
-
-    def __init__(self, shape: Shape, *, here: bool) -> None:
-        self.told: list[RunStatus] = []
-        self._shape = shape
-        self._here = here
-        self._run_id = shape.name
-        self._acknowledged = False
-        self._orders = deque(shape.orders)
-
-    async def want(self, coordinator: Coordinator) -> None:
-        """Do so through the coordinator of one process; the next one goes on where this one died."""
-        while not self._acknowledged:
-            try:
-                await coordinator.start(self._shape.saga, INPUT, run_id=self._run_id, here=self._here)
-                self._acknowledged = True
-            except LogUnavailable:
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-        handle = coordinator.handle(self._run_id)
-        while True:
-            status = await _ended(handle)
-            self.told.append(status)
-            if status is not RunStatus.PARKED or not self._orders:
-                break
-            try:
-                await _order(handle, self._orders[0])
-                self._orders.popleft()
-            except LogUnavailable:
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-        if self._shape.settle_seconds:
-            await asyncio.sleep(self._shape.settle_seconds)
-
-
-async def _ended(handle: RunHandle[str]) -> RunStatus:
-    try:
-        await handle.result()
-    except RunFailed as failed:
-        return failed.status
-    return RunStatus.COMPLETED
-
-
-async def _order(handle: RunHandle[str], order: str) -> None:
-    verb, _, step = order.partition(" ")
-    if verb == "waive":
-        await handle.waive(step, by="somebody", reason="simulated")
-    elif verb == "cancel":
-        await handle.cancel(by="somebody", reason="simulated")
-    else:
-        await handle.retry(by="somebody", reason="simulated")
-
-
-def simulate(shape: Shape, faults: Iterable[Fault] = (), *, here: bool = True) -> Outcome:
-    """Run a shape to its end in a simulated world, whatever goes wrong, and check all that can be checked.
+    The handlers are the scenario's own; no real time passes, and nothing is left behind. The random numbers of
+    `random`, from which back-off draws its jitter, are seeded with the plan's order, and put back afterwards.
 
     Args:
-        shape: what to run.
-        faults: what goes wrong; at most one fault for each append.
+        scenario: what to run.
+        plan: what goes wrong; nothing, if left out.
         here: the client's process hosts the run; else whichever claims it first.
+
+    Raises:
+        DefinitionError: the plan names a handler that the scenario does not have.
     """
-    client = _Client(shape, here=here)
-    world = _World(shape, faults, client)
+    plan = plan or Plan()
+    scenario.check(plan)
+    before = random.getstate()
+    random.seed(plan.order)
+    try:
+        return _simulated(scenario, plan, here=here)
+    finally:
+        random.setstate(before)
+
+
+def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
+    if scenario.world is not None:
+        scenario.world.reset()
+    if scenario.set_up is not None:
+        scenario.set_up()
+    stage = _Stage(scenario, plan, here=here)
     broken: list[Violation] = []
     try:
-        world.run()
+        stage.run()
     except SimulationStuck as stuck:
         broken.append(Violation("liveness", str(stuck)))
     except Exception as error:
         broken.append(Violation("nothing_raises", f"{type(error).__name__}: {error}"))
-    world.end()
-    records = world.log.records(shape.name)
+    stage.end()
+    records = tuple(stage.log.records(scenario.run_id))
     events = tuple(map(_codec.decode, records))
-    broken += check(events, world.ledger.notes)
-    broken += _extra(shape, events, client)
-    return Outcome(
-        records=tuple(records),
+    broken += check(events, stage.ledger.notes)
+    broken += _more(scenario, plan, events, stage.client)
+    done = Simulation(
+        scenario=scenario,
+        plan=plan,
+        records=records,
         events=events,
-        notes=tuple(world.ledger.notes),
-        seconds=world.clock.seconds,
-        append_count=world.log.append_count,
-        fired=tuple(world.log.fired),
-        process_count=len(world.processes),
-        told=tuple(client.told),
+        notes=tuple(stage.ledger.notes),
+        journal=stage.journal,
+        seconds=stage.clock.seconds,
+        process_count=len(stage.processes),
+        told=tuple(stage.client.told),
         violations=tuple(broken),
     )
+    if scenario.holds is None:
+        return done
+    try:
+        scenario.holds(done)
+    except AssertionError as error:
+        object.__setattr__(done, "violations", (*broken, Violation("holds", str(error) or "the assertion is false")))
+    return done
 
 
-class _World:
+class _Stage:
     """The processes of a simulation, one after the other or by turns."""
 
-    def __init__(self, shape: Shape, faults: Iterable[Fault], client: _Client) -> None:
-        self.clock = VirtualClock(LIMIT_SECONDS)
-        self.log = FaultyLog(self.clock, faults)
+    def __init__(self, scenario: Scenario, plan: Plan, *, here: bool) -> None:
+        self.clock = VirtualClock(scenario.limit_seconds)
+        self.journal = Journal()
+        self.log = FaultyLog(self.clock, plan, self.journal)
         self.ledger = Ledger(self.log.length)
+        self.client = Client(scenario, plan, self.journal, self.clock, here=here)
+        self.log.appended = lambda number: self.client.appended(number, self.log.worker)
         self.processes: list[Process] = []
-        self._shape = shape
-        self._client = client
+        self._scenario = scenario
+        self._handlers = FaultyHandlers(scenario, plan, self.ledger, self.journal, self.clock)
 
     def run(self) -> None:
         """Run until a process has ended by itself, and none is left that was stopped.
@@ -173,13 +119,13 @@ class _World:
         while True:
             ended = process.go_on()
             if not ended and self.log.halted in PAUSES:
-                following = stopped.popleft() if stopped else self._boot()
+                following = self._again(stopped.popleft()) if stopped else self._boot()
                 stopped.append(process)
                 process = following
             elif not ended:
                 process = self._boot()
             elif stopped:
-                process = stopped.popleft()
+                process = self._again(stopped.popleft())
             else:
                 return
 
@@ -189,36 +135,46 @@ class _World:
         for process in self.processes:
             process.discard()
 
+    def _again(self, process: Process) -> Process:
+        self.journal.add(Booted(self.clock.seconds, process.worker, again=True))
+        return process
+
     def _boot(self) -> Process:
         number = len(self.processes) + 1
         if number > MAX_PROCESSES:
             raise SimulationStuck(f"{MAX_PROCESSES} processes did not bring the run to its end")
+        worker = f"worker-{number}"
+        self.journal.add(Booted(self.clock.seconds, worker, again=False))
         process = Process(
-            self._shape,
+            self._scenario,
             log=self.log,
             clock=self.clock,
             ledger=self.ledger,
-            worker=f"worker-{number}",
-            main=self._client.want,
+            handlers=self._handlers,
+            worker=worker,
+            main=self.client.want,
         )
         self.processes.append(process)
         return process
 
 
-def _extra(shape: Shape, events: Sequence[Event], client: _Client) -> list[Violation]:
-    """What only the shape and the client can tell."""
-    found = []
-    state = fold(shape.name, events)
+def _more(scenario: Scenario, plan: Plan, events: tuple[Event, ...], client: Client) -> Iterator[Violation]:
+    """Yield what only the scenario and the client can tell."""
+    state = fold(scenario.run_id, events)
     if not state.version:
-        return [Violation("no_start_is_lost", "the log has no such run")]
+        yield Violation("no_start_is_lost", "the log has no such run")
+        return
     if client.told and client.told[-1] is not state.status:
-        found.append(Violation("everybody_is_told_the_same", f"{client.told[-1]}, and the log says {state.status}"))
+        yield Violation("everybody_is_told_the_same", f"{client.told[-1]}, and the log says {state.status}")
     if len({status for status in client.told if status.ended}) > 1:
-        found.append(Violation("everybody_is_told_the_same", f"{client.told}"))
-    allowed = {step.name: step for step in shape.steps}
-    resumed = bool(shape.orders)
-    for step in state.steps.values():
-        limit = allowed[step.action]
-        if step.attempts > limit.attempts and not resumed:
-            found.append(Violation("attempts_are_bounded", f"step {step.path}: {step.attempts} of {limit.attempts}"))
-    return found
+        yield Violation("everybody_is_told_the_same", f"{client.told}")
+    if scenario.world is not None:
+        history = History(events)
+        for what in scenario.world.breaches(scenario.run_id, history):
+            yield Violation("effects_fit_the_end", what)
+    if state.status is RunStatus.PARKED and state.parked and state.parked.reason is ParkReason.UNDO_FAILED:
+        struck = {fault.action for fault in plan if isinstance(fault, HandlerFault) and fault.kind is not Kind.DO}
+        for step in state.steps.values() if not scenario.undos_may_fail else ():
+            if step.undo is UndoStatus.FAILED and step.action not in struck:
+                error = step.undo_error.message if step.undo_error else ""
+                yield Violation("undos_work", f"the undo of step {step.path} ({step.action}) fails by itself: {error}")

@@ -8,7 +8,7 @@ from ..actions.threads import Threads
 from ..errors import LogUnavailable
 from ..saga.heart import BEATS_A_LEASE, Lease
 from ..saga.log.port import Pulse
-from ..saga.surroundings import Surroundings
+from ..saga.surroundings import Substitute, Surroundings
 from .virtual_time import VirtualClock
 
 R = TypeVar("R")
@@ -96,17 +96,21 @@ class VirtualHeart:
                 pause = self._lease.seconds / BEATS_A_LEASE
 
 
-def virtual_surroundings(clock: VirtualClock, threads: VirtualThreads, worker: str) -> Surroundings:
+def virtual_surroundings(
+    clock: VirtualClock, threads: VirtualThreads, worker: str, substitute: Substitute | None = None
+) -> Surroundings:
     """Return the world around one simulated process.
 
     Args:
         clock: shared by all processes of the simulation.
         threads: where this one's plain handlers run.
         worker: its token; given, so that the same simulation writes the same bytes.
+        substitute: what is entered in the place of handlers; see `Surroundings`.
     """
     return Surroundings(
         clock=clock,
         threads=lambda: threads,
         heart=lambda pulse, lease_seconds: VirtualHeart(pulse, lease_seconds, clock),
         worker=lambda: worker,
+        substitute=substitute,
     )

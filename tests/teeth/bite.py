@@ -3,15 +3,14 @@
 import logging
 import sys
 
-from amends.testing.explore import Finding, explore
-from amends.testing.faulty_log import Mode
+from amends.testing import Simulation, explore
 from amends.testing.shape_list import shape
 
 
-def bite(names: list[str]) -> Finding | None:
+def bite(names: list[str]) -> Simulation | None:
     """Return the first thing that is wrong with the engine, in the shapes of these names."""
     for name in names:
-        report = explore(shape(name), 1, tuple(Mode), stop_at_first=True)
+        report = explore(shape(name).scenario, 1, stop_at_first=True)
         if report.findings:
             return report.findings[0]
     return None
@@ -20,5 +19,5 @@ def bite(names: list[str]) -> Finding | None:
 if __name__ == "__main__":
     logging.disable()
     found = bite(sys.argv[1:])
-    sys.stdout.write(f"{found}\n" if found else "")
+    sys.stdout.write(f"{found.violations[0]} [{found.scenario.saga.name} under {found.plan}]\n" if found else "")
     raise SystemExit(1 if found else 0)

@@ -1,0 +1,94 @@
+"""What happened in a simulation, in order: boots, appends, entries into handlers, and the faults that struck."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..saga.log.port import Record
+from .ledger import Kind
+from .plan import AppendFault, Cancel, Fault, HandlerFault
+
+__all__ = ["Appended", "Booted", "Cancelled", "Entered", "Happening", "Journal"]
+
+
+class Booted(NamedTuple):
+    """A process has begun, or goes on after it was stopped."""
+
+    seconds: float
+    worker: str
+    again: bool
+
+
+class Appended(NamedTuple):
+    """A process handed events to the log.
+
+    Attributes:
+        seconds: when, in virtual time.
+        worker: which process.
+        number: the how many-eth append of the simulation, from 1.
+        expected_version: how many events the run had for that process.
+        records: the further events.
+        fault: what went wrong, as planned.
+    """
+
+    seconds: float
+    worker: str
+    number: int
+    expected_version: int
+    records: Sequence[Record]
+    fault: AppendFault | None
+
+
+class Entered(NamedTuple):
+    """A handler was entered, or would have been if no fault had struck first.
+
+    Attributes:
+        seconds: when, in virtual time.
+        worker: in which process.
+        kind: which of the action's handlers.
+        action: of which action.
+        step: for which step.
+        number: the how many-eth entry into this handler, from 1.
+        fault: what went wrong, as planned.
+    """
+
+    seconds: float
+    worker: str
+    kind: Kind
+    action: str
+    step: str
+    number: int
+    fault: HandlerFault | None
+
+
+class Cancelled(NamedTuple):
+    """Somebody began to cancel the run."""
+
+    seconds: float
+    worker: str
+    fault: Cancel
+
+
+Happening = Booted | Appended | Entered | Cancelled
+
+
+@dataclass(slots=True)
+class Journal:
+    """What happened in a simulation.
+
+    Attributes:
+        happenings: in order.
+        fired: the faults that struck, each once, in order.
+        written: the numbers of the appends that the log took, or found that it had.
+    """
+
+    happenings: list[Happening] = field(default_factory=list)
+    fired: list[Fault] = field(default_factory=list)
+    written: set[int] = field(default_factory=set)
+
+    def add(self, happening: Happening) -> None:
+        """Note something."""
+        self.happenings.append(happening)
+        fault = None if isinstance(happening, Booted) else happening.fault
+        if fault is not None and fault not in self.fired:
+            self.fired.append(fault)

@@ -1,0 +1,129 @@
+"""The words of a story: one phrase for each kind of event, and one sentence for each kind of fault."""
+
+from collections.abc import Iterable, Sequence
+
+from ..saga import events as e
+from .ledger import Kind
+from .plan import AppendFault, AppendMode, HandlerFault, HandlerMode
+
+__all__ = ["Phrases"]
+
+_APPEND_STRUCK = {
+    AppendMode.FAIL_BEFORE: "the log did not answer, and had not written that {what}",
+    AppendMode.DO_THEN_FAIL: "the log did not answer, but had written that {what}",
+    AppendMode.CRASH_BEFORE: "the process died after {facts} and before that was recorded",
+    AppendMode.CRASH_AFTER: "the process died after it was recorded that {what}, and before anything came of it",
+    AppendMode.PAUSE_BEFORE: "the process was stopped after {facts} and before that was recorded",
+    AppendMode.PAUSE_AFTER: "the process was stopped after it was recorded that {what}",
+}
+
+_ENTRY_STRUCK = {
+    HandlerMode.RAISES: "{handler} raised, with nothing done",
+    HandlerMode.VANISHES: "{handler} did nothing, and nobody knows",
+    HandlerMode.LOSES_REPLY: "{handler} landed, and its reply was lost",
+    HandlerMode.HANGS: "{handler} hung, with nothing done",
+    HandlerMode.LANDS_AND_HANGS: "{handler} landed, and hung",
+    HandlerMode.LANDS_AND_RAISES: "{handler} landed, and raised as if it had not",
+}
+
+_HAD: dict[type[e.Event], str] = {
+    e.RunStarted: "the run had been asked for",
+    e.RunClaimed: "it had claimed the run",
+    e.ActionStarted: "{action} was to begin",
+    e.ActionSucceeded: "{action} had landed",
+    e.ActionFailed: "{action} had failed",
+    e.ActionUnknown: "{action} was unknown",
+    e.RunFailing: "the run had failed",
+    e.CompensationStarted: "the undo of {action} was to begin",
+    e.ActionCompensated: "{action} had been undone",
+    e.CompensationFailed: "the undo of {action} had failed",
+    e.RunParked: "the run had been parked",
+    e.RunCompleted: "the run had ended",
+    e.RunCompensated: "the run had ended",
+}
+
+
+class Phrases:
+    """Words for the events of one run.
+
+    Args:
+        events: all of them, to know which step is of which action.
+    """
+
+    def __init__(self, events: Iterable[e.Event]) -> None:
+        self._actions = {event.step: event.action for event in events if isinstance(event, e.ActionStarted)}
+
+    def event(self, event: e.Event) -> str:
+        """Return what an event says, in the present tense."""
+        match event:
+            case e.RunStarted(saga=saga, saga_version=version):
+                return f"the run of {saga} version {version} starts"
+            case e.RunClaimed(epoch=epoch, lapsed=lapsed):
+                return f"claims the run, epoch {epoch}{', its owner having fallen silent' if lapsed else ''}"
+            case e.ActionStarted(attempt=attempt):
+                return f"{self._step(event.step)} begins{_attempt(attempt)}"
+            case e.ActionSucceeded():
+                return f"{self._step(event.step)} succeeds"
+            case e.ActionFailed(error=error, retry_at=retry_at):
+                return f"{self._step(event.step)} fails{_finally(retry_at is None)}: {error.message}"
+            case e.ActionUnknown(why=why, retry_at=retry_at):
+                return f"{self._step(event.step)} is unknown{_finally(retry_at is None)}: {why}"
+            case e.RunFailing(reason=reason, error=error):
+                return f"the run fails ({reason}): {error.message}"
+            case _:
+                return self._undo_or_end(event)
+
+    def _undo_or_end(self, event: e.Event) -> str:
+        match event:
+            case e.CompensationStarted(attempt=attempt):
+                return f"the undo of {self._step(event.step)} begins{_attempt(attempt)}"
+            case e.ActionCompensated():
+                return f"{self._step(event.step)} is undone"
+            case e.CompensationFailed(error=error, retry_at=retry_at):
+                return f"the undo of {self._step(event.step)} fails{_finally(retry_at is None)}: {error.message}"
+            case e.CompensationWaived(by=by, reason=reason):
+                return f"{by} waives the undo of {self._step(event.step)}: {reason}"
+            case e.RunParked(reason=reason, detail=detail):
+                return f"the run is parked ({reason}): {detail}"
+            case e.RunResumed(by=by, reason=reason):
+                return f"{by} lets the run go on: {reason}"
+            case e.RunCompleted():
+                return "the run is completed"
+            case e.RunCompensated(remaining=remaining):
+                left = ", ".join(f"{item.action} ({item.why})" for item in remaining)
+                return f"the run is compensated, but for {left}" if left else "the run is compensated"
+            case _:
+                return type(event).__name__
+
+    def struck_append(self, fault: AppendFault, batch: Sequence[e.Event]) -> str:
+        """Return what a fault did to the append of these events."""
+        for event in batch:
+            if isinstance(event, e.ActionStarted):
+                self._actions.setdefault(event.step, event.action)
+        # What has happened outside counts more than what was about to: an effect that landed, before a next step.
+        facts = [event for event in batch if not isinstance(event, e.ActionStarted | e.CompensationStarted)]
+        what = ", and ".join(map(self._had, facts or batch))
+        return _APPEND_STRUCK[fault.mode].format(what=what, facts=what)
+
+    def struck_entry(self, fault: HandlerFault, kind: Kind, action: str, step: str) -> str:
+        """Return what a fault did to an entry into a handler."""
+        handler = {Kind.DO: "", Kind.UNDO: "the undo of ", Kind.PROBE: "the probe of "}[kind]
+        return _ENTRY_STRUCK[fault.mode].format(handler=f"{handler}{action} ({step})")
+
+    def _had(self, event: e.Event) -> str:
+        """Return what an event says, in the past perfect."""
+        return _HAD.get(type(event), "somebody had spoken").format(action=self._action(getattr(event, "step", "")))
+
+    def _action(self, step: str) -> str:
+        return self._actions.get(step, f"step {step}")
+
+    def _step(self, step: str) -> str:
+        return f"{self._action(step)} ({step})"
+
+
+def _attempt(number: int) -> str:
+    return f", attempt {number}" if number > 1 else ""
+
+
+def _finally(final: bool) -> str:
+    return " for good" if final else ""
