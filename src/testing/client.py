@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass, field
 
 from ..errors import LogUnavailable, NotHosted, RunFailed, UnknownName
 from ..saga.coordinator import Coordinator
@@ -41,16 +42,15 @@ class Client:
         self._acknowledged = False
         self._orders = deque(scenario.when_parked)
         self._cancels = {fault.after: fault for fault in plan if isinstance(fault, Cancel)}
-        self._cancelling: set[asyncio.Task[None]] = set()
         self._wants_to_cancel = False
-        self._coordinator: Coordinator | None = None
+        self._visits: dict[asyncio.AbstractEventLoop, _Visit] = {}
 
     async def want(self, coordinator: Coordinator) -> None:
         """Do so through the coordinator of one process; the next one goes on where this one died."""
-        scenario, self._coordinator = self._scenario, coordinator
-        self._cancelling = set()
+        scenario, handle = self._scenario, coordinator.handle(self._scenario.run_id)
+        self._visits[asyncio.get_running_loop()] = visit = _Visit(handle)
         if self._wants_to_cancel:
-            self._begin_to_cancel()
+            visit.cancelling.add(asyncio.create_task(self._cancel(handle)))
         while not self._acknowledged:
             try:
                 await coordinator.start(
@@ -59,26 +59,28 @@ class Client:
                 self._acknowledged = True
             except LogUnavailable:
                 await asyncio.sleep(ASK_AGAIN_SECONDS)
-        await self._see_it_through(coordinator.handle(scenario.run_id))
+        await self._see_it_through(visit)
         if scenario.settle_seconds:
             await asyncio.sleep(scenario.settle_seconds)
 
-    async def _see_it_through(self, handle: RunHandle[object]) -> None:
+    async def _see_it_through(self, visit: "_Visit") -> None:
         while True:
-            status = await _ended(handle)
+            status = await _ended(visit.handle)
             self.told.append(status)
-            if self._cancelling:
-                await asyncio.wait(self._cancelling)
-                self._cancelling = set()
+            if visit.cancelling:
+                cancelling, visit.cancelling = visit.cancelling, set()
+                await asyncio.wait(cancelling)
             elif status is not RunStatus.PARKED or not self._orders:
                 return
             else:
-                await self._speak(handle)
+                await self._speak(visit.handle)
 
     async def _speak(self, handle: RunHandle[object]) -> None:
+        order = self._orders[0]
         try:
-            await _order(handle, self._orders[0])
-            self._orders.popleft()
+            await _order(handle, order)
+            if self._orders and self._orders[0] is order:  # Another process may have said it meanwhile.
+                self._orders.popleft()
         except LogUnavailable:
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
@@ -88,15 +90,11 @@ class Client:
         if fault is not None and not self._wants_to_cancel:
             self._journal.add(Cancelled(self._clock.seconds, worker, fault))
             self._wants_to_cancel = True
-            self._begin_to_cancel()
+            visit = self._visits[asyncio.get_running_loop()]
+            visit.cancelling.add(asyncio.create_task(self._cancel(visit.handle)))
 
-    def _begin_to_cancel(self) -> None:
-        self._cancelling.add(asyncio.get_running_loop().create_task(self._cancel()))
-
-    async def _cancel(self) -> None:
+    async def _cancel(self, handle: RunHandle[object]) -> None:
         """Ask until the run is cancelled, or is over."""
-        assert self._coordinator is not None
-        handle = self._coordinator.handle(self._scenario.run_id)
         while True:
             try:
                 await handle.cancel(by=BY, reason=REASON)
@@ -105,6 +103,14 @@ class Client:
             else:
                 self._wants_to_cancel = False
                 return
+
+
+@dataclass(slots=True)
+class _Visit:
+    """What the client has going on in one process; several of them may be alive, each on a loop of its own."""
+
+    handle: RunHandle[object]
+    cancelling: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 async def _ended(handle: RunHandle[object]) -> RunStatus:

@@ -1,7 +1,7 @@
 """How the handlers of a shape behave: each attempt plays what its step says, whatever else goes wrong."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum, auto
 
 from tenacity import stop_after_attempt, wait_fixed
@@ -37,6 +37,9 @@ _FOR_EVER = 1e6
 class Play(Enum):
     """How one attempt of a handler behaves."""
 
+    def __repr__(self) -> str:
+        return str(self)
+
     OK = auto()
     RAISES = auto()
     """Before anything has landed."""
@@ -63,7 +66,7 @@ class Failure(Exception):
     """What a handler or a saga of a shape raises."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """A call of an action of its own.
 
@@ -90,6 +93,12 @@ class Step:
     undo_attempts: int = 6
     seconds: float = 0.0
     wait_seconds: float = 1.0
+
+    def __repr__(self) -> str:
+        told = (
+            f"{of.name}={getattr(self, of.name)!r}" for of in fields(self)[1:] if getattr(self, of.name) != of.default
+        )
+        return f"Step({', '.join([repr(self.name), *told])})"
 
 
 def action_of(step: Step) -> Action[str, str]:

@@ -31,12 +31,17 @@ MOST_FAULTS = 2
 """More crashes than that may use up a step's attempts, and so change how the run ends."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Block:
-    """Several nodes, and how they are put together."""
+    """Several nodes, how they are put together, and for `How.PAR` how many run at once."""
 
     how: "How"
     nodes: "tuple[Node, ...]" = ()
+    limit: int | None = None
+
+    def __repr__(self) -> str:
+        limit = f", {self.limit}" if self.limit else ""
+        return f"Block({self.how}, {self.nodes!r}{limit})"
 
 
 class How(Enum):
@@ -69,7 +74,7 @@ class Shape:
     Attributes:
         name: unique; the saga's, too.
         root: its tree.
-        end: how its runs stand in the end.
+        end: how its runs stand in the end; None where nobody has said.
         or_else: how else they may stand under faults, which make the outcome of an attempt unknown.
         orders: what a person says when the run is parked, one after the other: `retry`, or `waive PATH`.
         settle_seconds: how long after the run's end the world may still move.
@@ -77,7 +82,7 @@ class Shape:
 
     name: str
     root: Node
-    end: RunStatus
+    end: RunStatus | None = None
     or_else: tuple[RunStatus, ...] = ()
     orders: tuple[str, ...] = ()
     settle_seconds: float = 0.0
@@ -127,7 +132,11 @@ class Shape:
         for step in simulation.state.steps.values() if not self.orders else ():
             limit = allowed[step.action].attempts
             assert step.attempts <= limit, f"step {step.path}: {step.attempts} attempts of {limit}"
-        if len(simulation.fired) <= MOST_FAULTS and all(isinstance(fault, AppendFault) for fault in simulation.plan):
+        if (
+            self.end is not None
+            and len(simulation.fired) <= MOST_FAULTS
+            and all(isinstance(fault, AppendFault) for fault in simulation.plan)
+        ):
             ends = {self.end, *(self.or_else if simulation.fired else ())}
             assert simulation.status in ends, f"{simulation.status}, and not {' or '.join(sorted(ends))}"
 
@@ -160,7 +169,7 @@ async def _walk(run: Run, node: Node, value: str, actions: dict[str, Action[str,
                 run.do(actions[inner.name], value) if isinstance(inner, Step) else _walk(run, inner, value, actions)
                 for inner in node.nodes
             ]
-            return "+".join(await run.all(*branches))
+            return "+".join(await run.all(*branches, limit=node.limit))
         case How.RAISE:
             raise Failure("the saga raises")
         case _:

@@ -164,10 +164,8 @@ def _more(scenario: Scenario, plan: Plan, events: tuple[Event, ...], client: Cli
     if not state.version:
         yield Violation("no_start_is_lost", "the log has no such run")
         return
-    if client.told and client.told[-1] is not state.status:
-        yield Violation("everybody_is_told_the_same", f"{client.told[-1]}, and the log says {state.status}")
-    if len({status for status in client.told if status.ended}) > 1:
-        yield Violation("everybody_is_told_the_same", f"{client.told}")
+    for status in {status for status in client.told if status.ended} - {state.status}:
+        yield Violation("everybody_is_told_the_same", f"{status}, and the log says {state.status}")
     if scenario.world is not None:
         history = History(events)
         for what in scenario.world.breaches(scenario.run_id, history):

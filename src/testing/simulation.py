@@ -57,8 +57,8 @@ class Simulation:
 
     @property
     def status(self) -> RunStatus | None:
-        """How the client was told that the run ended; None if it never was."""
-        return self.told[-1] if self.told else None
+        """How the run stands in the end; None if the log never had it."""
+        return self.state.status if self.state.version else None
 
     @cached_property
     def state(self) -> RunState:

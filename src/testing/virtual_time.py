@@ -9,6 +9,7 @@ was stopped for a while; never run again, none of its code runs any more, as in 
 """
 
 import asyncio
+import inspect
 import logging
 from collections import deque
 from collections.abc import Coroutine
@@ -171,7 +172,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine, even one that awaits something on its way out."""
+    """Close a coroutine, even one that awaits something on its way out; and what it holds that has never begun."""
+    held = list(coroutine.cr_frame.f_locals.values()) if coroutine.cr_frame else []
+    _close_it(coroutine)
+    for value in held:
+        if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+            _close(value)
+
+
+def _close_it(coroutine: Any) -> None:
     for _ in range(_CLOSINGS):
         try:
             coroutine.close()
