@@ -277,7 +277,7 @@ def test_what_has_no_story_gets_no_section(project: pytest.Pytester) -> None:
     def test_hidden():
         raise ValueError from None
     """
-    result = run(project, test_it=text)
+    result = run(project, "--xfail-tb", test_it=text)
     result.assert_outcomes(xfailed=1, failed=6)
     result.stdout.no_fnmatch_line(TITLE)
     result.stdout.no_fnmatch_line("*INTERNALERROR*")

@@ -72,6 +72,11 @@ def test_every_field_is_compared_also_one_at_its_default() -> None:
     unwinding.when(m.PROCEED).then(event(e.RunCompensated))
     with pytest.raises(AssertionError, match="remaining"):
         unwinding.when(m.PROCEED).then(event(e.RunCompensated, remaining=(mail,)))
+    error = e.ErrorInfo(type="T", message="m")
+    retried = given(STARTED, DOING).when(m.AttemptFailed("1", 1, error, retry_at=NOW))
+    retried.then(event(e.ActionFailed, step="1", attempt=1, error=error, retry_at=NOW))
+    with pytest.raises(AssertionError, match="retry_at"):
+        retried.then(event(e.ActionFailed, step="1", attempt=1, error=error))
 
 
 def test_a_difference_is_shown_event_by_event_and_field_by_field() -> None:
