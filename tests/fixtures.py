@@ -7,7 +7,7 @@ import pytest
 
 from tests.postgres import fresh_database, running_server
 
-__all__ = ["log_url", "postgres_server", "postgres_url", "shared_log_url", "sqlite_url"]
+__all__ = ["amends_postgres_server", "log_url", "postgres_server", "postgres_url", "shared_log_url", "sqlite_url"]
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,12 @@ def postgres_server() -> Iterator[str]:
     """The URL of a running server's maintenance database."""
     with running_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def amends_postgres_server(postgres_server: str) -> str:
+    """The same server for tests that use the plugin, which would skip them if there were none."""
+    return postgres_server
 
 
 @pytest.fixture

@@ -8,31 +8,18 @@ from amends.saga import events as e
 from amends.saga import moments as m
 from amends.saga.decisions import decide
 from amends.saga.effects import CallOff, EnterAction, EnterUndo, Rest, WaitUntil, effect_of
-from amends.saga.state import RunState, fold
+from amends.saga.ids import idempotency_key
+from amends.testing.deciding import Given, event, given
 from tests.unit.recorded import ZERO, at, did, doing, failed, started, undoing
 
 ERROR = e.ErrorInfo(type="Boom", message="boom")
+FAILING = event(e.RunFailing, reason=e.FailingReason.SAGA_RAISED, error=ERROR)
 
-
-def running(*more: e.Event) -> RunState:
-    return fold("run", [*started(), *more])
-
-
-def failing() -> e.Event:
-    return e.RunFailing(occurred_at=at(5), reason=e.FailingReason.SAGA_RAISED, error=ERROR)
-
-
-def unwinding() -> RunState:
-    return running(doing("1", "a", 1), did("1", 2), failing())
-
-
-def completed() -> RunState:
-    return running(e.RunCompleted(occurred_at=at(9), output="null"))
-
-
-def compensated() -> RunState:
-    return running(doing("1", "a", 1), did("1", 2), failing(), *undoing("1", 6, 7), e.RunCompensated(occurred_at=at(9)))
-
+RUNNING = given(started())
+DOING = given(started(), doing("1", "a", 1))
+UNWINDING = given(started(), doing("1", "a", 1), did("1", 2), FAILING)
+COMPLETED = given(started(), event(e.RunCompleted, output="null"))
+COMPENSATED = given(UNWINDING.events, undoing("1", 6, 7), event(e.RunCompensated))
 
 ASKED = m.StepAsked("1", "a", "{}", irreversible=False)
 RAISED = m.SagaFailed(e.FailingReason.SAGA_RAISED, ERROR)
@@ -41,58 +28,52 @@ CANCELLED = m.SagaFailed(e.FailingReason.CANCELLED, ERROR, by="ada")
 
 def test_a_step_begins_with_its_input_and_its_key() -> None:
     """The first attempt carries the input; the key depends on the run and the step alone."""
-    [one] = decide(running(), ASKED, ZERO)
-    [other] = decide(fold("another", started()), ASKED, at(9))
-    assert isinstance(one, e.ActionStarted)
-    assert isinstance(other, e.ActionStarted)
-    assert (one.step, one.action, one.attempt, one.input) == ("1", "a", 1, "{}")
-    assert one.idempotency_key != other.idempotency_key
+    for run_id in ("run", "another"):
+        key = idempotency_key(run_id, "1")
+        given(started(), run_id=run_id).when(ASKED, now=at(9)).then(
+            event(e.ActionStarted, step="1", action="a", attempt=1, input="{}", idempotency_key=key, occurred_at=at(9))
+        )
+    assert idempotency_key("run", "1") != idempotency_key("another", "1")
 
 
 def test_a_retry_has_the_next_number_and_no_input() -> None:
-    """What was recorded once is not recorded again."""
-    state = running(doing("1", "a", 1), failed("1", 2, retry_at=3))
-    [event] = decide(state, m.RetryDue("1"), at(3))
-    assert isinstance(event, e.ActionStarted)
-    assert (event.attempt, event.input, event.idempotency_key) == (2, None, event.idempotency_key)
+    """What was recorded once is not recorded again, and the key is that of the first attempt."""
+    key = idempotency_key("run", "1")
+    given(DOING.events, failed("1", 2, retry_at=3)).when(m.RetryDue("1"), now=at(3)).then(
+        event(e.ActionStarted, step="1", action="a", attempt=2, input=None, idempotency_key=key)
+    )
 
 
-LATE: dict[str, tuple[RunState, m.Moment]] = {
-    "a step of a failing run": (unwinding(), m.StepAsked("2", "a", "{}", irreversible=False)),
-    "a step of a completed run": (completed(), ASKED),
-    "a retry in a failing run": (
-        running(doing("1", "a", 1), failed("1", 2, retry_at=3), failing()),
-        m.RetryDue("1"),
-    ),
-    "a retry that was made already": (running(doing("1", "a", 1)), m.RetryDue("1")),
-    "a second end": (completed(), m.SagaReturned("null")),
-    "a return from a failing run": (unwinding(), m.SagaReturned("null")),
-    "a return with a step under way": (running(doing("1", "a", 1)), m.SagaReturned("null")),
-    "a second reason": (unwinding(), RAISED),
-    "a cancel while unwinding": (unwinding(), CANCELLED),
-    "a cancel after completion": (completed(), CANCELLED),
-    "a cancel after compensation": (compensated(), CANCELLED),
-    "a retry by a person of a run that runs": (running(), m.Retry("ada", "?")),
-    "a waiver in a run that runs": (unwinding(), m.Waive("1", "ada", "?")),
-    "a divergence in a failing run": (unwinding(), m.Diverged("?")),
-    "an undo that is under way already": (
-        running(doing("1", "a", 1), did("1", 2), failing(), undoing("1", 6, 7)[0]),
-        m.UndoDue("1"),
-    ),
-    "nothing new in a running run": (running(doing("1", "a", 1)), m.PROCEED),
-    "nothing new at the end": (compensated(), m.PROCEED),
+LATE: dict[str, tuple[Given, m.Moment]] = {
+    "a step of a failing run": (UNWINDING, m.StepAsked("2", "a", "{}", irreversible=False)),
+    "a step of a completed run": (COMPLETED, ASKED),
+    "a retry in a failing run": (given(DOING.events, failed("1", 2, retry_at=3), FAILING), m.RetryDue("1")),
+    "a retry that was made already": (DOING, m.RetryDue("1")),
+    "a second end": (COMPLETED, m.SagaReturned("null")),
+    "a return from a failing run": (UNWINDING, m.SagaReturned("null")),
+    "a return with a step under way": (DOING, m.SagaReturned("null")),
+    "a second reason": (UNWINDING, RAISED),
+    "a cancel while unwinding": (UNWINDING, CANCELLED),
+    "a cancel after completion": (COMPLETED, CANCELLED),
+    "a cancel after compensation": (COMPENSATED, CANCELLED),
+    "a retry by a person of a run that runs": (RUNNING, m.Retry("ada", "?")),
+    "a waiver in a run that runs": (UNWINDING, m.Waive("1", "ada", "?")),
+    "a divergence in a failing run": (UNWINDING, m.Diverged("?")),
+    "an undo that is under way already": (given(UNWINDING.events, undoing("1", 6, 7)[0]), m.UndoDue("1")),
+    "nothing new in a running run": (DOING, m.PROCEED),
+    "nothing new at the end": (COMPENSATED, m.PROCEED),
 }
 
 
-@pytest.mark.parametrize(("state", "moment"), LATE.values(), ids=LATE.keys())
-def test_what_comes_too_late_is_answered_with_nothing(state: RunState, moment: m.Moment) -> None:
+@pytest.mark.parametrize(("run", "moment"), LATE.values(), ids=LATE.keys())
+def test_what_comes_too_late_is_answered_with_nothing(run: Given, moment: m.Moment) -> None:
     """No event, so no effect."""
-    assert decide(state, moment, ZERO) == ()
+    run.when(moment).then_nothing()
 
 
 def test_deciding_changes_nothing() -> None:
     """The same state and moment give the same events, as often as they are asked."""
-    state = unwinding()
+    state = UNWINDING.state
     before = deepcopy(state)
     assert decide(state, m.PROCEED, ZERO) == decide(state, m.PROCEED, ZERO)
     assert state == before
@@ -100,41 +81,39 @@ def test_deciding_changes_nothing() -> None:
 
 def test_a_failing_run_with_nothing_done_is_compensated_at_once() -> None:
     """Nothing to undo is no reason to wait."""
-    [event] = decide(running(failing()), m.PROCEED, ZERO)
-    assert event == e.RunCompensated(occurred_at=ZERO)
+    given(RUNNING.events, FAILING).when(m.PROCEED).then(event(e.RunCompensated))
 
 
 def test_a_failing_run_waits_for_what_is_under_way() -> None:
     """No undo begins while an attempt may still land."""
-    state = running(doing("1", "a", 1), did("1", 2), doing("2", "a", 3), failing())
-    assert decide(state, m.PROCEED, ZERO) == ()
-    [late] = decide(state, m.AttemptSucceeded("2", 1, "{}"), at(7))
-    assert isinstance(late, e.ActionSucceeded)
+    run = given(RUNNING.events, doing("1", "a", 1), did("1", 2), doing("2", "a", 3), FAILING)
+    run = run.when(m.PROCEED).then_nothing()
+    run = run.when(m.AttemptSucceeded("2", 1, "{}")).then(event(e.ActionSucceeded, step="2", attempt=1, output="{}"))
+    run.when(m.PROCEED).then(event(e.CompensationStarted, step="2", attempt=1))
 
 
 def test_a_failure_in_a_failing_run_is_not_retried() -> None:
     """Whatever its policy says."""
-    state = running(doing("1", "a", 1), failing())
-    [event] = decide(state, m.AttemptFailed("1", 1, ERROR, retry_at=at(9)), at(7))
-    assert isinstance(event, e.ActionFailed)
-    assert event.retry_at is None
+    given(DOING.events, FAILING).when(m.AttemptFailed("1", 1, ERROR, retry_at=at(9))).then(
+        event(e.ActionFailed, step="1", attempt=1, error=ERROR, retry_at=None)
+    )
 
 
 @pytest.mark.parametrize(
-    ("event", "effect"),
+    ("recorded", "effect"),
     [
         (doing("1", "a", 1), EnterAction),
         (undoing("1", 1, 2)[0], EnterUndo),
         (failed("1", 1, retry_at=2), WaitUntil),
         (failed("1", 1), None),
         (did("1", 1), None),
-        (failing(), CallOff),
+        (FAILING, CallOff),
         (e.RunCompleted(occurred_at=ZERO, output="null"), Rest),
         (e.RunCompensated(occurred_at=ZERO), Rest),
         (e.RunParked(occurred_at=ZERO, reason=e.ParkReason.DIVERGED, detail="x"), Rest),
         (started()[0], None),
     ],
 )
-def test_what_an_event_obliges_to(event: e.Event, effect: type | None) -> None:
+def test_what_an_event_obliges_to(recorded: e.Event, effect: type | None) -> None:
     """A handler is only ever entered for a started event."""
-    assert type(effect_of(event)) is (effect or type(None))
+    assert type(effect_of(recorded)) is (effect or type(None))

