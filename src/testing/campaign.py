@@ -56,13 +56,13 @@ def campaign(
         report = walked(shape)
         report.add(drawn(shape, seed, draws))
         total.add(report)
-        progress(f"{shape.name}: {report.schedules:,} schedules, {len(report.findings)} wrong")
+        progress(f"{shape.name}: {report.schedules:,} schedules, {report.broken} wrong")
     return total
 
 
 def closing_line(report: Report, seed: int, shape_count: int) -> str:
     """Say in one line what a campaign has seen."""
-    verdict = "every invariant held" if not report.findings else f"{len(report.findings)} BROKE AN INVARIANT"
+    verdict = "every invariant held" if not report.broken else f"{report.broken:,} BROKE AN INVARIANT"
     return (
         f"simulated: {report.schedules:,} schedules of {shape_count} saga shapes, {report.events:,} events, "
         f"{report.crashes:,} crashes, {report.pauses:,} pauses, {report.failures:,} failed appends, "

@@ -42,7 +42,8 @@ class Report:
         failures: how many appends failed, or said so.
         handler_faults: how many plans had a handler go wrong.
         cancels: how many runs somebody cancelled.
-        findings: the simulations in which something was wrong, the shortest plans first.
+        broken: how many broke an invariant.
+        findings: one simulation for each set of invariants that was broken, under the shortest plan that did so.
     """
 
     scenario: str = ""
@@ -55,6 +56,7 @@ class Report:
     failures: int = 0
     handler_faults: int = 0
     cancels: int = 0
+    broken: int = 0
     findings: list[Simulation] = field(default_factory=list)
 
     def count(self, simulation: Simulation) -> None:
@@ -73,15 +75,25 @@ class Report:
                 case Cancel():
                     self.cancels += 1
         if simulation.violations:
-            self.findings.append(simulation)
+            self.broken += 1
+            self._keep([simulation])
 
     def add(self, other: "Report") -> None:
         """Count another one in."""
-        for name in self.__slots__[1:]:
+        for name in self.__slots__[1:-1]:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._keep(other.findings)
+
+    def _keep(self, found: Iterable[Simulation]) -> None:
+        """Keep one simulation of each kind: thousands of plans may show the same bug."""
+        kinds: dict[tuple[str, frozenset[str]], Simulation] = {}
+        for simulation in sorted([*self.findings, *found], key=lambda simulation: len(simulation.plan)):
+            broken = frozenset(violation.invariant for violation in simulation.violations)
+            kinds.setdefault((simulation.scenario.saga.name, broken), simulation)
+        self.findings = list(kinds.values())
 
     def __str__(self) -> str:
-        verdict = f"{len(self.findings):,} BROKE AN INVARIANT" if self.findings else "every invariant held"
+        verdict = f"{self.broken:,} BROKE AN INVARIANT" if self.broken else "every invariant held"
         return (
             f"{self.scenario}: {self.schedules:,} schedules, {self.events:,} events, {self.crashes:,} crashes, "
             f"{self.pauses:,} takeovers, {self.failures:,} failed appends, {self.handler_faults:,} handler faults, "
@@ -92,12 +104,11 @@ class Report:
         """Return this report if all was well.
 
         Raises:
-            InvariantBroken: something was wrong; with the story of one of the shortest plans that show it.
+            InvariantBroken: something was wrong; with a story for each kind of it, the shortest plan first.
         """
         if self.findings:
-            first = self.findings[0]
-            message = f"{first.violations[0]} (and {len(self.findings) - 1:,} more of {self.schedules:,} schedules)"
-            raise InvariantBroken(message, first.story())
+            message = f"{self.broken:,} of {self.schedules:,} schedules broke an invariant"
+            raise InvariantBroken(message, "\n\n".join(simulation.story() for simulation in self.findings))
         return self
 
 
@@ -132,7 +143,6 @@ def explore(
             report.count(simulation)
             if report.findings and stop_at_first:
                 break
-    report.findings.sort(key=lambda simulation: len(simulation.plan))
     report.seconds = time.perf_counter() - began
     return report
 
