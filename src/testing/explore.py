@@ -4,9 +4,10 @@ Where a fault can strike is read off a simulation: each append, each entry into 
 strikes at what came after the first: during the recovery, in the unwind, or on what follows.
 """
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from ..errors import InvariantBroken
@@ -138,13 +139,25 @@ def explore(
     """
     began = time.perf_counter()
     report = Report(scenario.saga.name)
-    with _bar(scenario, progress) as bar:
+    with _silence(), _bar(scenario, progress) as bar:
         for simulation in _walk(scenario, faults, tuple(modes), bar, cancels=cancels, here=here):
             report.count(simulation)
             if report.findings and stop_at_first:
                 break
     report.seconds = time.perf_counter() - began
     return report
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep workers from reporting, thousands of times, the faults that we make."""
+    logger = logging.getLogger("amends")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _bar(scenario: Scenario, progress: bool | None) -> AbstractContextManager[Bar | None]:
