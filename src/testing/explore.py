@@ -88,7 +88,7 @@ class Report:
     def _keep(self, found: Iterable[Simulation]) -> None:
         """Keep one simulation of each kind: thousands of plans may show the same bug."""
         kinds: dict[tuple[str, frozenset[str]], Simulation] = {}
-        for simulation in sorted([*self.findings, *found], key=lambda simulation: len(simulation.plan)):
+        for simulation in sorted([*self.findings, *found], key=lambda simulation: len(simulation.plan.faults)):
             broken = frozenset(violation.invariant for violation in simulation.violations)
             kinds.setdefault((simulation.scenario.saga.name, broken), simulation)
         self.findings = list(kinds.values())

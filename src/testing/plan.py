@@ -170,9 +170,6 @@ class Plan:
     def __iter__(self) -> Iterator[Fault]:
         return iter(self.faults)
 
-    def __len__(self) -> int:
-        return len(self.faults)
-
     def also(self, fault: Fault) -> "Plan":
         """Return this plan with a further fault."""
         return Plan(*self.faults, fault, order=self.order)

@@ -45,7 +45,7 @@ def simulate(scenario: Scenario, plan: Plan | None = None, *, here: bool = True)
     Raises:
         DefinitionError: the plan names a handler that the scenario does not have.
     """
-    plan = plan or Plan()
+    plan = Plan() if plan is None else plan
     scenario.check(plan)
     before = random.getstate()
     random.seed(plan.order)
