@@ -1,14 +1,15 @@
 """What the tests of logs have in common."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from amends.saga.log.following import Notification
 from amends.saga.log.open import open_log
 from amends.saga.log.port import Log, Record
 
-__all__ = ["Key", "a_record", "collect", "key", "opened"]
+__all__ = ["Key", "a_record", "collect", "disturb", "key", "opened"]
 
 Key = tuple[str, int, str, bytes]
 
@@ -46,3 +47,17 @@ async def collect(log: Log, count: int, after_position: int = 0, seconds: float 
                 await pages.aclose()  # type: ignore[attr-defined]
                 break
     return seen
+
+
+async def disturb(hit: Callable[[], Awaitable[object]], progress: Callable[[], object], longest_seconds: float) -> None:
+    """Hit at random moments, for ever.
+
+    While there is no progress from one hit to the next, the pauses grow: on a busy machine nothing else would ever be
+    long enough to connect and to append in, and what ends then is our patience.
+    """
+    fruitless, before = 0, progress()
+    while True:
+        await asyncio.sleep(random.uniform(0, longest_seconds) * (1 + fruitless))
+        await hit()
+        now = progress()
+        fruitless, before = fruitless + 1 if now == before else 0, now
