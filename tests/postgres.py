@@ -72,7 +72,8 @@ def restartable_server(*, fsync: bool = False) -> Iterator[RestartableServer]:
     guard = subprocess.Popen(arguments, stdin=subprocess.PIPE, start_new_session=True)
     try:
         if not fsync:
-            execute(server.url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            settings = (f"ALTER SYSTEM SET {setting} = off" for setting in ("fsync", "full_page_writes"))
+            execute(server.url, *settings, "SELECT pg_reload_conf()")
         yield server
     finally:
         guard.communicate()
@@ -80,9 +81,13 @@ def restartable_server(*, fsync: bool = False) -> Iterator[RestartableServer]:
 
 @contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
-    """Yield the URL of a new, empty database; it is dropped afterwards, whoever is still connected."""
+    """Yield the URL of a new, empty database; it is dropped afterwards, whoever is still connected.
+
+    Copying the template's files takes half the time that writing them to the log, which is the default, takes.
+    """
     name = f"test_{secrets.token_hex(8)}"
-    execute(server_url, sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY file_copy")
+    execute(server_url, create.format(sql.Identifier(name)))
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
