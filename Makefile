@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-# pytest's own arguments: make test ARGS="tests/unit -k clock"
+# pytest's own arguments: make test ARGS="tests/unit -k clock". The last -n counts: ARGS=-n0 keeps to one process.
 ARGS ?=
 
 help:
@@ -30,7 +30,7 @@ demo: $(READY)
 	@$(BIN)/amends demo $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal $(ARGS)
 
 # Each looks at everything, and all of them are run, so that one round shows all there is to mend.
 check: $(READY)

@@ -1,3 +1,3 @@
 """What every test directory may ask for."""
 
-pytest_plugins = ["pytester", "tests.fixtures", "tests.reporting"]
+pytest_plugins = ["pytester", "tests.fixtures", "tests.reporting", "tests.spreading"]

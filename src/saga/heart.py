@@ -11,11 +11,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ..errors import LogError
+from ..errors import LogError, LogUnavailable
 from .log.port import Pulse
 
 BEATS_A_LEASE = 4
 """How often a lease is renewed while it lasts."""
+
+FIRST_BEATS = 3
+"""How often the first renewal is tried before opening fails."""
 
 SAFE_PART = 0.9
 """The part of a lease for which a renewal is trusted."""
@@ -114,7 +117,7 @@ class ThreadHeart:
     def _live(self, loop: asyncio.AbstractEventLoop, first: "asyncio.Future[None]") -> None:
         """Beat once, say how that went, and beat on; all on the one connection, which stays in this thread."""
         try:
-            self._beat()
+            self._first_beat()
         except BaseException as error:
             loop.call_soon_threadsafe(first.set_exception, error)
         else:
@@ -122,6 +125,15 @@ class ThreadHeart:
             self._beat_on()
         finally:
             self._pulse.close()
+
+    def _first_beat(self) -> None:
+        """Beat, and again if the database does not answer: a connection may be cut at any moment, this one too."""
+        for _ in range(FIRST_BEATS - 1):
+            try:
+                return self._beat()
+            except LogUnavailable:
+                self._stopping.wait(min(1.0, self._lease.seconds / BEATS_A_LEASE))
+        return self._beat()
 
     def _beat(self) -> None:
         sent_at = self._lease.now()

@@ -103,7 +103,8 @@ def restartable_server(*, fsync: bool = False) -> Iterator[RestartableServer]:
     try:
         server = RestartableServer(directory)
         if not fsync:
-            execute(server.url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            settings = (f"ALTER SYSTEM SET {setting} = off" for setting in ("fsync", "full_page_writes"))
+            execute(server.url, *settings, "SELECT pg_reload_conf()")
         yield server
     finally:
         guard.communicate()

@@ -1,12 +1,11 @@
 """The server has committed and the client never hears of it: no false conflict, and nothing is written twice."""
 
 import asyncio
-import random
 
 import pytest
 
 from amends.errors import AppendConflict
-from tests.logs import a_record, collect, opened
+from tests.logs import a_record, collect, disturb, opened
 from tests.proxy import LostReplies
 
 
@@ -81,13 +80,12 @@ def test_a_line_that_is_cut_at_any_moment_loses_no_append(postgres_url: str) -> 
 
     async def scenario() -> None:
         async with LostReplies(postgres_url) as proxy, opened(proxy.url) as log:
+            version = 0
 
-            async def disturb() -> None:
-                while True:
-                    await asyncio.sleep(random.uniform(0, 0.1))
-                    proxy.cut()
+            async def cut() -> None:
+                proxy.cut()
 
-            disturbance = asyncio.create_task(disturb())
+            disturbance = asyncio.create_task(disturb(cut, lambda: version, 0.1))
             for version in range(200):
                 await log.append("run", version, [a_record(str(version))])
             disturbance.cancel()
