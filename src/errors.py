@@ -30,7 +30,7 @@ AmendsError
 Messages are made from the facts, which are attributes too, so a caller never has to read a message by machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -277,6 +277,16 @@ class InvariantBroken(AmendsError, AssertionError):
         story: what happened, line by line, and how to bring it about again.
     """
 
-    def __init__(self, message: str, story: str) -> None:
-        super().__init__(f"{message}\n\n{story}")
-        self.story = story
+    def __init__(self, message: str, story: str | Callable[[], str]) -> None:
+        super().__init__(message)
+        self._story = story
+
+    @property
+    def story(self) -> str:
+        """What happened. Told only when somebody asks: a search for the smallest plan throws most of them away."""
+        if not isinstance(self._story, str):
+            self._story = self._story()
+        return self._story
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}\n\n{self.story}"

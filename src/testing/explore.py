@@ -4,13 +4,13 @@ Where a fault can strike is read off a simulation: each append, each entry into 
 strikes at what came after the first: during the recovery, in the unwind, or on what follows.
 """
 
-import logging
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from ..errors import InvariantBroken
+from ..errors import DefinitionError, InvariantBroken
 from .journal import Appended, Booted, Entered
 from .ledger import Kind
 from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
@@ -19,12 +19,16 @@ from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation
 
-__all__ = ["ALL_MODES", "Report", "explore", "honest_modes"]
+__all__ = ["ALL_MODES", "Modes", "Report", "as_modes", "explore", "next_faults"]
 
-Modes = Collection[AppendMode | HandlerMode]
+Modes = Collection[AppendMode | HandlerMode | str]
 
 ALL_MODES: Modes = (*AppendMode, *HandlerMode)
 
+MOST_FINDINGS = 20
+MOST_FAULTS = 2
+
+_DIGITS = re.compile(r"[0-9]+")
 _PROBE_MODES = (HandlerMode.RAISES, HandlerMode.HANGS)
 
 
@@ -44,7 +48,7 @@ class Report:
         handler_faults: how many plans had a handler go wrong.
         cancels: how many runs somebody cancelled.
         broken: how many broke an invariant.
-        findings: one simulation for each set of invariants that was broken, under the shortest plan that did so.
+        findings: one simulation for each kind of breach, under the shortest plan that shows it; 20 at most.
     """
 
     scenario: str = ""
@@ -87,11 +91,13 @@ class Report:
 
     def _keep(self, found: Iterable[Simulation]) -> None:
         """Keep one simulation of each kind: thousands of plans may show the same bug."""
-        kinds: dict[tuple[str, frozenset[str]], Simulation] = {}
-        for simulation in sorted([*self.findings, *found], key=lambda simulation: len(simulation.plan.faults)):
-            broken = frozenset(violation.invariant for violation in simulation.violations)
-            kinds.setdefault((simulation.scenario.saga.name, broken), simulation)
-        self.findings = list(kinds.values())
+        kinds: dict[tuple[object, ...], Simulation] = {}
+        for simulation in sorted([*self.findings, *found], key=_length):
+            broken = sorted(
+                {(violation.invariant, _DIGITS.sub("", violation.what)) for violation in simulation.violations}
+            )
+            kinds.setdefault((simulation.scenario.saga.name, *broken), simulation)
+        self.findings = list(kinds.values())[:MOST_FINDINGS]
 
     def __str__(self) -> str:
         verdict = f"{self.broken:,} BROKE AN INVARIANT" if self.broken else "every invariant held"
@@ -109,8 +115,13 @@ class Report:
         """
         if self.findings:
             message = f"{self.broken:,} of {self.schedules:,} schedules broke an invariant"
-            raise InvariantBroken(message, "\n\n".join(simulation.story() for simulation in self.findings))
+            raise InvariantBroken(message, lambda: "\n\n".join(simulation.story() for simulation in self.findings))
         return self
+
+
+def _length(simulation: Simulation) -> tuple[int, int]:
+    """Return how long a simulation is to tell: by its plan, then by its history."""
+    return len(simulation.plan.faults), len(simulation.events)
 
 
 def explore(
@@ -136,11 +147,17 @@ def explore(
         here: as for `simulate`.
         stop_at_first: stop when something was wrong.
         progress: show a bar; if left out, where it takes long and standard error is a terminal.
+
+    Raises:
+        DefinitionError: `faults` or `modes` is none of these.
     """
+    if faults not in range(MOST_FAULTS + 1):
+        raise DefinitionError(f"faults={faults!r}; use 0, 1 or 2")
+    modes = as_modes(modes)
     began = time.perf_counter()
     report = Report(scenario.saga.name)
-    with _silence(), _bar(scenario, progress) as bar:
-        for simulation in _walk(scenario, faults, tuple(modes), bar, cancels=cancels, here=here):
+    with _bar(scenario, progress) as bar:
+        for simulation in _walk(scenario, faults, modes, bar, cancels=cancels, here=here):
             report.count(simulation)
             if report.findings and stop_at_first:
                 break
@@ -148,28 +165,22 @@ def explore(
     return report
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep workers from reporting, thousands of times, the faults that we make."""
-    logger = logging.getLogger("amends")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
 def _bar(scenario: Scenario, progress: bool | None) -> AbstractContextManager[Bar | None]:
     return nullcontext() if progress is False else Bar(scenario.saga.name, wanted=progress is True)
 
 
 def _walk(
-    scenario: Scenario, faults: int, modes: Modes, bar: Bar | None, *, cancels: bool, here: bool
+    scenario: Scenario,
+    faults: int,
+    modes: tuple[AppendMode | HandlerMode, ...],
+    bar: Bar | None,
+    *,
+    cancels: bool,
+    here: bool,
 ) -> Iterator[Simulation]:
     base = simulate(scenario, here=here)
     yield base
-    firsts = list(_next_faults(base, modes, cancels=cancels)) if faults else []
+    firsts = list(next_faults(base, modes, cancels=cancels)) if faults else []
     for number, first in enumerate(firsts):
         if bar is not None:
             bar.show(number, len(firsts))
@@ -177,13 +188,15 @@ def _walk(
         if not one.fired:
             continue
         yield one
-        for second in _next_faults(one, modes, cancels=cancels) if faults > 1 else ():
+        for second in next_faults(one, modes, cancels=cancels) if faults > 1 else ():
             two = simulate(scenario, one.plan.also(second), here=here)
             if len(two.fired) > 1:
                 yield two
 
 
-def _next_faults(simulation: Simulation, modes: Modes, *, cancels: bool) -> Iterator[Fault]:
+def next_faults(
+    simulation: Simulation, modes: tuple[AppendMode | HandlerMode, ...], *, cancels: bool
+) -> Iterator[Fault]:
     """Yield every fault that can strike after the last one that struck in a simulation, in the order of the places."""
     happenings = simulation.journal.happenings
     struck = [place for place, happening in enumerate(happenings) if _fault(happening) is not None]
@@ -196,7 +209,7 @@ def _next_faults(simulation: Simulation, modes: Modes, *, cancels: bool) -> Iter
                 if cancels and not any(isinstance(fault, Cancel) for fault in simulation.plan):
                     yield Cancel(number)
             case Entered(kind=kind, action=action, number=number, fault=None):
-                for mode in honest_modes(kind, modes):
+                for mode in _honest_modes(kind, modes):
                     for good in (False, True):
                         yield HandlerFault(action, mode, kind=kind, entry=number, for_good=good)
 
@@ -205,7 +218,19 @@ def _fault(happening: object) -> Fault | None:
     return None if isinstance(happening, Booted) else getattr(happening, "fault", None)
 
 
-def honest_modes(kind: Kind, modes: Iterable[AppendMode | HandlerMode]) -> Iterator[HandlerMode]:
+def as_modes(modes: Modes) -> tuple[AppendMode | HandlerMode, ...]:
+    """Return the modes that these are, or name.
+
+    Raises:
+        DefinitionError: one of them is none.
+    """
+    known = {str(mode): mode for mode in (*AppendMode, *HandlerMode)}
+    if unknown := [mode for mode in modes if str(mode) not in known]:
+        raise DefinitionError(f"modes: {unknown[0]!r} is none of {', '.join(known)}")
+    return tuple(known[str(mode)] for mode in modes)
+
+
+def _honest_modes(kind: Kind, modes: Iterable[AppendMode | HandlerMode]) -> Iterator[HandlerMode]:
     """Yield what may go wrong with a handler of this kind that keeps its word."""
     for mode in modes:
         if isinstance(mode, HandlerMode):

@@ -43,7 +43,7 @@ class FaultyHandlers:
 
     def __init__(self, scenario: Scenario, plan: Plan, ledger: Ledger, journal: Journal, clock: VirtualClock) -> None:
         self._entrances = scenario.entrances
-        self._errors = scenario.errors
+        self._errors = {name: error for name, error in scenario.errors.items() if isinstance(error, BaseException)}
         self._faults = [fault for fault in plan if isinstance(fault, HandlerFault)]
         self._order = random.Random(plan.order) if plan.order else None
         self._ledger = ledger

@@ -157,6 +157,8 @@ class Plan:
     order: int = 0
 
     def __init__(self, *faults: Fault, order: int = 0) -> None:
+        if strange := [fault for fault in faults if not isinstance(fault, Fault)]:
+            raise DefinitionError(f"Plan: {strange[0]!r} is no fault; write Plan(fault, fault, order=0)")
         object.__setattr__(self, "faults", faults)
         object.__setattr__(self, "order", order)
         places = [fault.at for fault in faults if isinstance(fault, AppendFault)]

@@ -72,6 +72,11 @@ class Process:
         self._task.result()
         return True
 
+    @property
+    def asked_outside(self) -> list[str]:
+        """What its code has asked the world outside the simulation for."""
+        return self._loop.asked_outside
+
     def discard(self) -> None:
         """Let go of what it left unfinished; the ledger is closed."""
         self._loop.discard()

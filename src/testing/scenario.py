@@ -1,5 +1,6 @@
 """What is simulated: a saga, its input, its actions, and the world that they act upon."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -9,6 +10,7 @@ from ..actions.action import Action
 from ..actions.handlers import Handler
 from ..errors import DefinitionError
 from ..saga.definition import Saga
+from ..saga.events import RunStatus
 from ..saga.registry import Registry
 from .ledger import Kind
 from .plan import HandlerFault, Plan
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .simulation import Simulation
 
 __all__ = ["Entrance", "Scenario"]
+
+_ORDER = re.compile(r"retry|cancel|waive [0-9]+(\.[0-9]+)*")
 
 
 class Entrance(NamedTuple):
@@ -48,7 +52,8 @@ class Scenario:
         set_up: called before each simulation, after the world is emptied; for fakes of your own.
         stand_ins: actions whose handlers are entered in the place of those of the action of the same name. Policies
             and time limits stay those of the action itself.
-        errors: by an action's name, what its handlers raise where a plan says `raises`; for retry policies that look.
+        errors: by an action's name, what its handlers raise where a plan says `raises`, an exception or its class; for
+            retry policies that look.
         when_parked: what a person says when the run is parked, one after the other: `"retry"`, `"cancel"`, or
             `"waive PATH"`.
         tags: those of the run.
@@ -56,11 +61,14 @@ class Scenario:
         lease_seconds: how long a dead process keeps the run, in virtual seconds.
         limit_seconds: virtual seconds after which a run that is neither ended nor parked counts as stuck.
         settle_seconds: how long after the run's end the world is still watched.
+        ends: how the run ends when nothing goes wrong; None where anything will do. So a saga that never gets anywhere
+            does not pass for one that cleans up.
         undos_may_fail: an undo that fails for good, without a fault in the plan that makes it, is as it should be.
-        holds: your own property: gets each `Simulation`, and raises `AssertionError` where something is wrong.
+        holds: your own property: gets each `Simulation`, and raises, or returns False, where something is wrong.
 
     Raises:
-        DefinitionError: an action or the saga is incomplete, or a stand-in or an error is for no action of these.
+        DefinitionError: an action or the saga is incomplete, or a keyword does not fit.
+        InvalidValue: the input does not fit the saga.
     """
 
     saga: Saga[Any, Any]
@@ -70,13 +78,14 @@ class Scenario:
     world: World | None = None
     set_up: Callable[[], object] | None = None
     stand_ins: Iterable[Action[Any, Any]] = ()
-    errors: Mapping[str, BaseException] = field(default_factory=dict)
+    errors: Mapping[str, BaseException | type[BaseException]] = field(default_factory=dict)
     when_parked: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     run_id: str = "simulated"
     lease_seconds: float = 15.0
     limit_seconds: float = 100_000.0
     settle_seconds: float = 0.0
+    ends: RunStatus | None = RunStatus.COMPLETED
     undos_may_fail: bool = False
     holds: "Callable[[Simulation], object] | None" = None
 
@@ -85,6 +94,9 @@ class Scenario:
         object.__setattr__(self, "actions", actions)
         object.__setattr__(self, "stand_ins", tuple(self.stand_ins))
         names = set(Registry(actions, [self.saga]).actions)
+        self.saga.input.encode(self.value)
+        object.__setattr__(self, "errors", {name: _error(name, error) for name, error in self.errors.items()})
+        object.__setattr__(self, "when_parked", _orders(self.when_parked))
         for what, given in (("stand_ins", [action.name for action in self.stand_ins]), ("errors", list(self.errors))):
             if unknown := sorted(set(given) - names):
                 raise DefinitionError(f"{what}: no action {unknown[0]!r} here; there are {', '.join(sorted(names))}")
@@ -115,6 +127,20 @@ class Scenario:
             if isinstance(fault, HandlerFault) and (fault.action, fault.kind) not in handlers:
                 known = ", ".join(sorted(f"{kind} of {action}" for action, kind in handlers))
                 raise DefinitionError(f"{fault}: no such handler here; there are {known}")
+
+
+def _error(name: str, error: object) -> BaseException:
+    made = error() if isinstance(error, type) and issubclass(error, BaseException) else error
+    if not isinstance(made, BaseException):
+        raise DefinitionError(f"errors: {error!r}, for {name}, is no exception")
+    return made
+
+
+def _orders(orders: object) -> tuple[str, ...]:
+    orders = (orders,) if isinstance(orders, str) else orders
+    if not isinstance(orders, tuple | list) or not all(_ORDER.fullmatch(str(order)) for order in orders):
+        raise DefinitionError(f"when_parked={orders!r}; use 'retry', 'cancel' and 'waive PATH', in a tuple")
+    return tuple(orders)
 
 
 def _parts(action: Action[Any, Any]) -> dict[Kind, Any]:

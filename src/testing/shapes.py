@@ -122,6 +122,7 @@ class Shape:
             lease_seconds=LEASE_SECONDS,
             limit_seconds=LIMIT_SECONDS,
             settle_seconds=self.settle_seconds,
+            ends=self.end,
             undos_may_fail=True,
             holds=self._holds,
         )

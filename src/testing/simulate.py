@@ -3,14 +3,18 @@
 The same scenario and the same plan give the same history, to the byte.
 """
 
+import asyncio
+import logging
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from ..errors import SimulationStuck
+from ..errors import DefinitionError, SimulationStuck
 from ..saga.codec import EventCodec
-from ..saga.events import Event, ParkReason, RunStatus
-from ..saga.state import UndoStatus, fold
+from ..saga.events import Event, ParkReason, RunParked
+from ..saga.state import RunState, UndoStatus, fold
 from .checker import Violation, check
 from .client import Client
 from .faulty_handlers import FaultyHandlers
@@ -29,6 +33,7 @@ __all__ = ["simulate"]
 MAX_PROCESSES = 20
 
 _codec = EventCodec()
+_LOGGERS = tuple(map(logging.getLogger, ("amends.driver", "amends.hosting")))
 
 
 def simulate(scenario: Scenario, plan: Plan | None = None, *, here: bool = True) -> Simulation:
@@ -43,16 +48,37 @@ def simulate(scenario: Scenario, plan: Plan | None = None, *, here: bool = True)
         here: the client's process hosts the run; else whichever claims it first.
 
     Raises:
-        DefinitionError: the plan names a handler that the scenario does not have.
+        DefinitionError: the plan names a handler that the scenario does not have, or an event loop is running.
     """
     plan = Plan() if plan is None else plan
     scenario.check(plan)
-    before = random.getstate()
-    random.seed(plan.order)
-    try:
+    _refuse_a_running_loop()
+    with _undisturbed(plan.order):
         return _simulated(scenario, plan, here=here)
+
+
+def _refuse_a_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise DefinitionError("simulate runs an event loop of its own; call it from a plain function, not from async code")
+
+
+@contextmanager
+def _undisturbed(seed: int) -> Iterator[None]:
+    """Seed `random`, and keep workers from reporting the faults that we make; put both back afterwards."""
+    before = random.getstate()
+    random.seed(seed)
+    were_disabled = [logger.disabled for logger in _LOGGERS]
+    for logger in _LOGGERS:
+        logger.disabled = True
+    try:
+        yield
     finally:
         random.setstate(before)
+        for logger, was_disabled in zip(_LOGGERS, were_disabled, strict=True):
+            logger.disabled = was_disabled
 
 
 def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
@@ -72,7 +98,7 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
     records = tuple(stage.log.records(scenario.run_id))
     events = tuple(map(_codec.decode, records))
     broken += check(events, stage.ledger.notes)
-    broken += _more(scenario, plan, events, stage.client)
+    broken += _more(scenario, stage, events)
     done = Simulation(
         scenario=scenario,
         plan=plan,
@@ -83,21 +109,28 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
         seconds=stage.clock.seconds,
         process_count=len(stage.processes),
         told=tuple(stage.client.told),
+        here=here,
         violations=tuple(broken),
     )
-    if scenario.holds is None:
-        return done
+    own = None if scenario.holds is None else _own_breach(scenario.holds, done)
+    return done if own is None else replace(done, violations=(*broken, Violation("holds", own)))
+
+
+def _own_breach(holds: Callable[[Simulation], object], simulation: Simulation) -> str | None:
+    """Return what the scenario's own property has to say against a simulation."""
     try:
-        scenario.holds(done)
+        return "it returned False" if holds(simulation) is False else None
     except AssertionError as error:
-        object.__setattr__(done, "violations", (*broken, Violation("holds", str(error) or "the assertion is false")))
-    return done
+        return str(error) or "the assertion is false"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 class _Stage:
     """The processes of a simulation, one after the other or by turns."""
 
     def __init__(self, scenario: Scenario, plan: Plan, *, here: bool) -> None:
+        self.plan = plan
         self.clock = VirtualClock(scenario.limit_seconds)
         self.journal = Journal()
         self.log = FaultyLog(self.clock, plan, self.journal)
@@ -158,19 +191,32 @@ class _Stage:
         return process
 
 
-def _more(scenario: Scenario, plan: Plan, events: tuple[Event, ...], client: Client) -> Iterator[Violation]:
-    """Yield what only the scenario and the client can tell."""
+def _more(scenario: Scenario, stage: _Stage, events: tuple[Event, ...]) -> Iterator[Violation]:
+    """Yield what only the scenario, the processes and the client can tell."""
+    for what in sorted({what for process in stage.processes for what in process.asked_outside}):
+        yield Violation("nothing_from_outside", f"{what}: there is none in a simulation; give the action a stand-in")
     state = fold(scenario.run_id, events)
     if not state.version:
         yield Violation("no_start_is_lost", "the log has no such run")
         return
-    for status in {status for status in client.told if status.ended} - {state.status}:
+    for status in {status for status in stage.client.told if status.ended} - {state.status}:
         yield Violation("everybody_is_told_the_same", f"{status}, and the log says {state.status}")
     if scenario.world is not None:
         history = History(events)
         for what in scenario.world.breaches(scenario.run_id, history):
             yield Violation("effects_fit_the_end", what)
-    if state.status is RunStatus.PARKED and state.parked and state.parked.reason is ParkReason.UNDO_FAILED:
+    if not stage.journal.fired and scenario.ends not in (None, state.status):
+        yield Violation("ends_as_it_should", f"without any fault, the run is {state.status} and not {scenario.ends}")
+    for event in events:
+        if isinstance(event, RunParked) and event.reason is ParkReason.DIVERGED:
+            yield Violation("replays_ask_the_same", f"the saga does not ask for the same steps again: {event.detail}")
+    yield from _undos_that_fail(scenario, stage, state)
+
+
+def _undos_that_fail(scenario: Scenario, stage: _Stage, state: RunState) -> Iterator[Violation]:
+    """Yield the undos that the run is parked over although the plan has nothing against them."""
+    if state.parked and state.parked.reason is ParkReason.UNDO_FAILED:
+        plan = stage.plan
         struck = {fault.action for fault in plan if isinstance(fault, HandlerFault) and fault.kind is not Kind.DO}
         for step in state.steps.values() if not scenario.undos_may_fail else ():
             if step.undo is UndoStatus.FAILED and step.action not in struck:

@@ -33,6 +33,7 @@ class Simulation:
         seconds: how long it took, in virtual time.
         process_count: how many processes it took.
         told: what the client was told of the run, in order.
+        here: the client's process hosted the run.
         violations: what was wrong.
     """
 
@@ -45,6 +46,7 @@ class Simulation:
     seconds: float
     process_count: int
     told: tuple[RunStatus, ...]
+    here: bool
     violations: tuple[Violation, ...]
 
     def __repr__(self) -> str:
@@ -83,7 +85,7 @@ class Simulation:
 
     def story(self) -> str:
         """Return what happened, line by line, with the faults where they struck, and what was wrong."""
-        return told(self.scenario, self.plan, self.events, self.journal, self.violations)
+        return told(self)
 
     def check(self) -> "Simulation":
         """Return this simulation if all invariants held, and what the scenario itself asks for.
@@ -92,5 +94,5 @@ class Simulation:
             InvariantBroken: something was wrong; with the story.
         """
         if self.violations:
-            raise InvariantBroken(str(self.violations[0]), self.story())
+            raise InvariantBroken(str(self.violations[0]), self.story)
         return self

@@ -1,36 +1,40 @@
 """Tells a simulation as a story: what happened, line by line, with the faults where they struck."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..saga.codec import EventCodec
 from ..saga.events import Event
-from .checker import Violation, place_of
+from .checker import place_of
 from .journal import Appended, Booted, Cancelled, Entered, Journal
 from .phrases import Phrases
-from .plan import Plan
 
 if TYPE_CHECKING:
-    from .scenario import Scenario
+    from .simulation import Simulation
 
 __all__ = ["told"]
 
+LONGEST_PERIOD = 4
+FOLDED_FROM = 4
+
+_NUMBERS = re.compile(r"[0-9]+|, attempt [0-9]+")
 _codec = EventCodec()
 
 
-def told(
-    scenario: "Scenario", plan: Plan, events: Sequence[Event], journal: Journal, violations: Sequence[Violation]
-) -> str:
+def told(simulation: "Simulation") -> str:
     """Return the story of a simulation, and how to bring it about again."""
+    plan, events, violations = simulation.plan, simulation.events, simulation.violations
     broken: dict[int, list[str]] = {}
     for violation in violations:
         place = place_of(violation, events)
         if place is not None:
             broken.setdefault(place, []).append(violation.invariant)
-    lines = [f"{scenario.saga.name} under {plan}:"]
-    lines += _lines(events, journal, broken)
+    here = "" if simulation.here else ", here=False"
+    lines = [f"{simulation.scenario.saga.name} under {plan}:"]
+    lines += _folded(list(_lines(events, simulation.journal, broken)))
     lines += [f"  broken: {violation}" for violation in violations]
-    lines += [f"  again:  simulate(scenario, {plan})"]
+    lines += [f"  again:  simulate(scenario, {plan}{here})"]
     return "\n".join(lines)
 
 
@@ -56,6 +60,33 @@ def _lines(events: Sequence[Event], journal: Journal, broken: Mapping[int, Seque
                 if fault is not None:
                     batch = [_codec.decode(record) for record in records]
                     yield _fault(seconds, worker, phrases.struck_append(fault, batch))
+
+
+def _folded(lines: list[str]) -> Iterator[str]:
+    """Tell once what happens over and over: the attempts of a step that fails every time."""
+    place = 0
+    while place < len(lines):
+        for period in range(1, LONGEST_PERIOD + 1):
+            count = _repeats(lines, place, period)
+            if count >= FOLDED_FROM:
+                last = place + period * (count - 1)
+                yield from lines[place : place + period]
+                yield f"{'':27}... and {count - 2} times more the same, until"
+                yield from lines[last : last + period]
+                place = last + period
+                break
+        else:
+            yield lines[place]
+            place += 1
+
+
+def _repeats(lines: Sequence[str], place: int, period: int) -> int:
+    """Return how many times the lines from here on are the same, but for their numbers."""
+    block = [_NUMBERS.sub("", line) for line in lines[place : place + period]]
+    count = 1
+    while [_NUMBERS.sub("", line) for line in lines[place + period * count :][:period]] == block:
+        count += 1
+    return count
 
 
 def _line(seconds: float, worker: str, text: str) -> str:

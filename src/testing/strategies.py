@@ -5,84 +5,79 @@ order of the code. Needs Hypothesis; `pip install 'amends[testing]'` brings it.
 """
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from .explore import ALL_MODES, honest_modes
-from .journal import Appended
-from .plan import AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
+from .explore import ALL_MODES, Modes, as_modes, next_faults
+from .plan import AppendMode, HandlerMode, Plan
 from .plays import OK, Play, Plays, Step
 from .scenario import Scenario
 from .shapes import Block, How, Node, Shape
 from .simulate import simulate
 
-__all__ = ["fault_plans", "saga_shapes"]
+__all__ = ["fault_plans", "patient", "saga_shapes"]
 
-LAST_ENTRY = 3
 ORDERS = 1_000
-APPENDS_PER_APPEND = 3
-"""Recovery and the unwind make about so many appends of each that an undisturbed run has."""
+
+patient = settings(
+    deadline=None,
+    phases=tuple(phase for phase in Phase if phase is not Phase.explain),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""Settings for tests of sagas: a simulation may take its time, and what failed is told by its story and not explained.
+
+Use it as a decorator, or as the first argument of `settings`.
+"""
 
 
 def fault_plans(
     scenario: Scenario,
     *,
     max_faults: int = 3,
-    modes: Collection[AppendMode | HandlerMode] = ALL_MODES,
+    modes: Modes = ALL_MODES,
     cancels: bool = True,
     orders: bool = True,
 ) -> st.SearchStrategy[Plan]:
-    """Draw plans of faults for a scenario.
+    """Draw plans of faults for a scenario; every fault of a plan strikes.
 
-    A `do` that lands and then raises as if it had not breaks its word, so that fault is drawn for undos only.
+    The scenario is simulated for each fault that is drawn, to see where the next one can strike. A `do` that lands and
+    then raises as if it had not breaks its word, so that fault is drawn for undos only.
 
     Args:
-        scenario: what the plans are for. It is simulated once, without a fault, to see how long it is.
+        scenario: what the plans are for.
         max_faults: how many faults a plan holds at most.
         modes: what goes wrong.
         cancels: whether somebody may cancel the run.
         orders: whether parallel branches end in any order.
+
+    Raises:
+        DefinitionError: one of the modes is none.
     """
-
-    @cache
-    def one_fault() -> st.SearchStrategy[Fault]:
-        return st.one_of(list(_kinds_of_fault(scenario, modes, cancels=cancels)))
-
-    faults = st.deferred(lambda: st.lists(one_fault(), max_size=max_faults, unique_by=_place))
-    order = st.integers(0, ORDERS) if orders else st.just(0)
-    return st.builds(lambda faults, order: Plan(*faults, order=order), faults, order)
+    return _fault_plans(scenario, max_faults, as_modes(modes), cancels=cancels, orders=orders)
 
 
-def _kinds_of_fault(
-    scenario: Scenario, modes: Collection[AppendMode | HandlerMode], *, cancels: bool
-) -> Iterator[st.SearchStrategy[Any]]:
-    happenings = simulate(scenario).journal.happenings
-    count = sum(isinstance(happening, Appended) for happening in happenings)
-    appends = st.integers(1, count * APPENDS_PER_APPEND + 2)
-    entries, for_good = st.integers(1, LAST_ENTRY), st.booleans()
-    for action, kind in sorted({(entrance.action, entrance.kind) for entrance in scenario.entrances.values()}):
-        if honest := list(honest_modes(kind, modes)):
-            keywords = {"kind": st.just(kind), "entry": entries, "for_good": for_good}
-            yield st.builds(HandlerFault, st.just(action), st.sampled_from(honest), **keywords)
-    if of_appends := [mode for mode in modes if isinstance(mode, AppendMode)]:
-        yield st.builds(AppendFault, appends, st.sampled_from(of_appends))
-    if cancels:
-        yield st.builds(Cancel, appends)
-
-
-def _place(fault: Fault) -> tuple[object, ...]:
-    """Return what only one fault of a plan may strike."""
-    match fault:
-        case AppendFault(at=at):
-            return "append", at
-        case HandlerFault(action=action, kind=kind, entry=entry):
-            return action, kind, entry
-        case Cancel():
-            return ("cancel",)
+@st.composite
+def _fault_plans(
+    draw: st.DrawFn,
+    scenario: Scenario,
+    max_faults: int,
+    modes: tuple[AppendMode | HandlerMode, ...],
+    *,
+    cancels: bool,
+    orders: bool,
+) -> Plan:
+    count = draw(st.integers(0, max_faults))
+    plan = Plan(order=draw(st.integers(0, ORDERS)) if orders else 0)
+    for _ in range(count):
+        next_ones = tuple(next_faults(simulate(scenario, plan), modes, cancels=cancels))
+        if not next_ones:
+            break
+        plan = plan.also(next_ones[draw(st.integers(0, len(next_ones) - 1))])
+    return plan
 
 
 # Whole sagas, for the engine's own tests

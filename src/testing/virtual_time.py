@@ -69,6 +69,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     Args:
         clock: whose time it turns.
+
+    Attributes:
+        asked_outside: what was asked of it that there is none of in a simulation: threads, sockets, processes.
     """
 
     _ready: deque[asyncio.Handle]
@@ -81,6 +84,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _NoSelector()
         self._tasks: list[asyncio.Task[Any]] = []
         self._turns = 0
+        self.asked_outside: list[str] = []
 
     def __del__(self) -> None:
         """Say nothing of a loop that was never closed: it holds nothing that could leak."""
@@ -189,3 +193,25 @@ def _close_it(coroutine: Any) -> None:
         except BaseException:
             return
         return
+
+
+_OUTSIDE = {
+    "a thread": ["run_in_executor"],
+    "a network address": ["getaddrinfo", "getnameinfo"],
+    "a connection": ["create_connection", "create_unix_connection", "create_datagram_endpoint", "create_server"],
+    "a socket": ["add_reader", "add_writer", "sock_connect", "sock_accept", "sock_recv", "sock_sendall"],
+    "another process": ["subprocess_exec", "subprocess_shell"],
+}
+
+
+def _refusal(what: str) -> Any:
+    def refuse(loop: VirtualLoop, *_: Any, **__: Any) -> None:
+        loop.asked_outside.append(what)
+        raise SimulationStuck(f"{what}: there is none in a simulation; give the action a stand-in")
+
+    return refuse
+
+
+for _what, _names in _OUTSIDE.items():
+    for _name in _names:
+        setattr(VirtualLoop, _name, _refusal(_what))

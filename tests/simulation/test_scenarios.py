@@ -1,6 +1,7 @@
 """A user's saga in the simulator: real handlers, a world of effects, each kind of fault, and what is found."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from tenacity import retry_if_exception_type, stop_after_attempt, wait_none
 from amends import (
     Action,
     Call,
+    DefinitionError,
+    InvalidValue,
     InvariantBroken,
     OutcomeUnknown,
     Run,
@@ -275,3 +278,111 @@ def test_an_injected_failure_is_told_from_others() -> None:
     errors = {event.error.type.rpartition(".")[2] for event in done.events if isinstance(event, e.ActionFailed)}
     unknown = {event.error.type.rpartition(".")[2] for event in done.events if isinstance(event, e.ActionUnknown)}
     assert (errors, unknown) == ({SimulatedFailure.__name__}, {OutcomeUnknown.__name__})
+
+
+# What would let a test pass that proves nothing
+
+
+def test_a_saga_that_never_gets_anywhere_does_not_pass_for_one_that_cleans_up() -> None:
+    @action("a", irreversible=True)
+    async def a() -> None:
+        raise ValueError("wrong from the start")
+
+    with pytest.raises(InvariantBroken, match="without any fault, the run is compensated and not completed"):
+        simulate(scenario(a)).check()
+    assert simulate(scenario(a, ends=RunStatus.COMPENSATED)).violations == ()
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda: asyncio.to_thread(print), "a thread"),
+        (lambda: asyncio.open_connection("localhost", 1), "a connection"),
+        (lambda: asyncio.create_subprocess_exec("true"), "another process"),
+    ],
+)
+def test_a_handler_that_asks_the_world_outside_is_told_so(ask: Any, what: str) -> None:
+    @action("a", irreversible=True)
+    async def a() -> None:
+        await ask()
+
+    with pytest.raises(InvariantBroken, match=f"nothing_from_outside: {what}: there is none in a simulation"):
+        simulate(scenario(a)).check()
+
+
+def test_a_saga_that_asks_for_other_steps_the_next_time_is_found() -> None:
+    calls: list[None] = []
+
+    @action("a", irreversible=True)
+    async def a(number: int) -> None:
+        """Do nothing."""
+
+    @saga("forgetful")
+    async def forgetful(run: Run) -> None:
+        calls.append(None)
+        await run.do(a, len(calls))
+
+    with pytest.raises(InvariantBroken, match="replays_ask_the_same"):
+        explore(Scenario(forgetful, actions=[a]), 1).check()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "complaint"),
+    [
+        ({"when_parked": "retyr"}, "when_parked=.*'retyr'"),
+        ({"errors": {"book": "boom"}}, "errors: 'boom', for book, is no exception"),
+    ],
+)
+def test_a_keyword_that_does_not_fit_is_refused(keywords: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DefinitionError, match=complaint):
+        Scenario(stay, "Ada", actions=[book, charge], **keywords)
+
+
+def test_an_input_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="input"):
+        Scenario(stay, 5, actions=[book, charge])
+
+
+def test_what_cannot_be_explored_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="faults=3; use 0, 1 or 2"):
+        explore(STAY, 3)
+    with pytest.raises(DefinitionError, match="modes: 'burns' is none of fail_before"):
+        explore(STAY, 1, modes=["burns"])
+    assert explore(STAY, 1, modes=["raises"]).handler_faults == 4
+
+
+def test_a_simulation_inside_an_event_loop_is_refused() -> None:
+    async def inside() -> None:
+        simulate(STAY)
+
+    with pytest.raises(DefinitionError, match="call it from a plain function"):
+        asyncio.run(inside())
+
+
+@pytest.mark.parametrize(
+    ("own", "what"), [(lambda _: False, "it returned False"), (lambda ran: vars(ran)["x"], "KeyError: 'x'")]
+)
+def test_a_property_that_returns_false_or_raises_is_a_breach(own: Any, what: str) -> None:
+    assert [v.what for v in simulate(replace(STAY, holds=own)).violations] == [what]
+
+
+def test_a_class_of_error_is_raised_as_an_error() -> None:
+    errors = {"book": ConnectionError}
+    done = simulate(replace(STAY, errors=errors), Plan(HandlerFault("book", "raises"))).check()
+    assert [event.error.type for event in done.events if isinstance(event, e.ActionFailed)] == ["ConnectionError"]
+
+
+def test_attempts_that_are_all_alike_are_told_once() -> None:
+    @action("a")
+    async def a() -> None:
+        """Do nothing."""
+
+    @a.undo(wait=wait_none(), stop=stop_after_attempt(50))
+    async def undo(_: None) -> None:
+        """Do nothing."""
+
+    broken = HandlerFault("a", "raises", kind="undo", for_good=True)
+    done = simulate(scenario(a), Plan(FAILS, broken))
+    assert sum(isinstance(event, e.CompensationFailed) for event in done.events) == 50
+    assert len(done.story().splitlines()) < 35
+    assert "times more the same, until" in done.story()
