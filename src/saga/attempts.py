@@ -4,7 +4,6 @@ This is where an action's policies are asked. What a handler leaves running when
 that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from ..errors import InvalidValue, OutcomeUnknown
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
 from .host import Host
-from .ids import idempotency_key, undo_idempotency_key
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import Step, StepStatus
 
@@ -71,7 +69,7 @@ class Attempts:
         return UndoSucceeded(step.path, attempt) if entry is None else self._undone(part, step, attempt, entry)
 
     async def _do_or_probe(self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...]) -> Entry:
-        call = self._call(step, attempt, idempotency_key(self._run_id, step.path))
+        call = self._call(step, attempt, step.idempotency_key)
         if step.last_unknown and action.prober:
             found = await self._enter(action.prober, values, call)
             match found:
@@ -89,11 +87,11 @@ class Attempts:
     async def _probe_and_undo(self, action: Action[Any, Any], part: Part, step: Step, attempt: int) -> Entry | None:
         """Return how the undo ended, or None where a probe says that nothing is there."""
         outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
-        key = idempotency_key(self._run_id, step.path)
-        call = replace(self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome), undoes=key)
+        call = self._call(step, attempt, step.undo_key, outcome, undoes=step.idempotency_key)
         values = action.undo_values(step.input, step.output)
         if outcome is Outcome.UNKNOWN and action.prober:
-            found = await self._enter(action.prober, values[:-1], self._call(step, attempt, key, outcome))
+            asking = self._call(step, attempt, step.idempotency_key, outcome)
+            found = await self._enter(action.prober, values[:-1], asking)
             if not isinstance(found, Returned):
                 return found
             if found.value is None:
@@ -101,8 +99,12 @@ class Attempts:
             values = (*values[:-1], found.value)
         return await self._enter(part, values, call)
 
-    def _call(self, step: Step, attempt: int, key: str, outcome: Outcome | None = None) -> Call:
-        return Call(run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, outcome=outcome)
+    def _call(
+        self, step: Step, attempt: int, key: str, outcome: Outcome | None = None, undoes: str | None = None
+    ) -> Call:
+        return Call(
+            run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, undoes=undoes, outcome=outcome
+        )
 
     async def _enter(self, part: Part, values: tuple[Any, ...], call: Call) -> Entry:
         handler = part.handler if self._substitute is None else self._substitute(part.handler, call)

@@ -71,7 +71,7 @@ class EventCodec:
         Raises:
             ValueTooLarge: it holds a user's value and exceeds the limit.
         """
-        state = event.model_dump_json(exclude_none=True).encode()
+        state = event.__pydantic_serializer__.to_json(event, exclude_none=True)
         if len(state) > self._limit_bytes and type(event) in _PAYLOADS:
             raise ValueTooLarge(_PAYLOADS[type(event)], len(state), self._limit_bytes)
         if self._compressor:

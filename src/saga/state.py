@@ -48,6 +48,7 @@ class Step:
     path: str
     action: str
     input: JsonText
+    idempotency_key: str
     irreversible: bool
     started_at: datetime
     started_version: int
@@ -64,6 +65,8 @@ class Step:
     undo_attempts: int = 0
     undo_budget_from: int = 0
     """Attempts that were made before a person asked for more; they do not count against the undo's budget."""
+    undo_key: str = ""
+    """The idempotency key of its undo, once that has begun."""
     undo_started_at: datetime | None = None
     undo_due_at: datetime | None = None
     undo_error: ErrorInfo | None = None
@@ -141,7 +144,13 @@ def _action_started(state: RunState, event: e.ActionStarted) -> None:
     step = state.steps.get(event.step)
     if step is None:
         step = state.steps[event.step] = Step(
-            event.step, event.action, event.input or "", event.irreversible, event.occurred_at, state.version
+            event.step,
+            event.action,
+            event.input or "",
+            event.idempotency_key,
+            event.irreversible,
+            event.occurred_at,
+            state.version,
         )
     if step.status is StepStatus.HELD:
         state.held -= 1
@@ -178,7 +187,7 @@ def _undo(
     state.plan = state.plan or plan_unwind(state.steps.values())
     match event:
         case e.CompensationStarted():
-            step.undo, step.undo_attempts = UndoStatus.RUNNING, event.attempt
+            step.undo, step.undo_attempts, step.undo_key = UndoStatus.RUNNING, event.attempt, event.idempotency_key
             step.undo_started_at = step.undo_started_at or event.occurred_at
             state.undoing.add(event.step)
             state.plan.began(event.step)
