@@ -45,8 +45,16 @@ class Rest:
 Effect = EnterAction | EnterUndo | WaitUntil | CallOff | Rest
 
 
+_WITHOUT = frozenset(
+    (e.RunStarted, e.RunClaimed, e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed)
+)
+"""Events that oblige to nothing."""
+
+
 def effect_of(event: Event) -> Effect | None:
     """Return what `event` obliges the engine to do."""
+    if type(event) in _WITHOUT:
+        return None
     match event:
         case e.ActionStarted():
             return EnterAction(event.step, event.attempt)
