@@ -130,18 +130,14 @@ class _Limit:
 async def _enter_async(
     handler: Handler, values: tuple[Any, ...], call: Call, timeout_seconds: float | None, late: Late
 ) -> Ended | TimedOut | None:
-    if timeout_seconds is None:
-        return await _guard_async(handler, values, call)
-    limit = _Limit(timeout_seconds, late)
-    return limit.ended(await _guard_async(handler, values, call))
-
-
-async def _guard_async(handler: Handler, values: tuple[Any, ...], call: Call) -> Ended:
+    limit = None if timeout_seconds is None else _Limit(timeout_seconds, late)
     args, kwargs = handler.arguments(values, call)
+    ended: Ended
     try:
-        return Returned(await handler.function(*args, **kwargs))
+        ended = Returned(await handler.function(*args, **kwargs))
     except BaseException as error:
-        return Raised(error)
+        ended = Raised(error)
+    return ended if limit is None else limit.ended(ended)
 
 
 def _guard_plain(handler: Handler, values: tuple[Any, ...], call: Call) -> Ended:

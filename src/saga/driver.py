@@ -66,8 +66,8 @@ class Driver:
 
     def __init__(self, host: Host, state: RunState, saga: Saga[Any, Any] | None) -> None:
         self.state = state
-        self.acknowledged = Awaited[None]()
-        self.finished = Awaited[RunState]()
+        self.acknowledged: Awaited[None] = Awaited()
+        self.finished: Awaited[RunState] = Awaited()
         self._host = host
         self._loop = host.loop
         self._saga = saga
@@ -87,7 +87,7 @@ class Driver:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopped = False
         self._draining = False
-        self._drained = Awaited[None]()
+        self._drained: Awaited[None] = Awaited()
 
     # What happens to the run
 

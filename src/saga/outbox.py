@@ -81,7 +81,7 @@ class Outbox:
     async def durable(self, version: int) -> None:
         """Wait until the event of this version is durable; raises what `fail` is given."""
         if self.durable_version < version:
-            waiting = Awaited[None]()
+            waiting: Awaited[None] = Awaited()
             self._waiting.append((version, waiting))
             await waiting.wait()
 
