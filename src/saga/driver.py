@@ -36,9 +36,9 @@ from .state import RunState, Step, StepStatus, UndoStatus, evolve
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-RUN_AHEAD_TURNS = 3
+RUN_AHEAD_TURNS = 4
 """Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
-reaches the function in three, and the steps that it then asks for share the commit."""
+reaches the function in three, the tasks that it then makes ask in a fourth, and what they ask for shares the commit."""
 
 OUTAGE_PAUSE_SECONDS = 1.0
 
@@ -254,7 +254,8 @@ class Driver:
         if self.state.status is RunStatus.RUNNING and self._saga is not None:
             self._saga_task = self._loop.create_task(self._call_saga(self._saga))
             self._run.enter(self._saga_task)
-        self.take(m.PROCEED)
+        if may_proceed(self.state):
+            self.take(m.PROCEED)
 
     async def _due(self) -> None:
         """Wait until there is something to append."""

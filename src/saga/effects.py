@@ -58,6 +58,8 @@ def effect_of(event: Event) -> Effect | None:
     match event:
         case e.ActionStarted():
             return EnterAction(event.step, event.attempt)
+        case e.RunCompleted() | e.RunCompensated() | e.RunParked():
+            return Rest()
         case e.CompensationStarted():
             return EnterUndo(event.step, event.attempt)
         case e.ActionFailed(retry_at=at) | e.ActionUnknown(retry_at=at) if at is not None:
@@ -66,6 +68,4 @@ def effect_of(event: Event) -> Effect | None:
             return WaitUntil(at, UndoDue(event.step))
         case e.RunFailing():
             return CallOff()
-        case e.RunParked() | e.RunCompleted() | e.RunCompensated():
-            return Rest()
     return None

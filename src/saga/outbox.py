@@ -41,35 +41,39 @@ class Outbox:
     def __init__(self, state: RunState) -> None:
         self.durable_version = state.version
         self._standing = unowned(standing_of(state))
-        self._pending: list[tuple[Event, Record]] = []
+        self._events: list[Event] = []
+        self._records: list[Record] = []
         self._waiting: list[tuple[int, Awaited[None]]] = []
 
     def __bool__(self) -> bool:
         """Whether anything is pending."""
-        return bool(self._pending)
+        return bool(self._events)
 
     def put(self, event: Event, record: Record) -> None:
         """Add an event; it is the run's next."""
-        self._pending.append((event, record))
+        self._events.append(event)
+        self._records.append(record)
 
     def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
         """Forget the pending events of these kinds."""
-        self._pending = [(event, record) for event, record in self._pending if not isinstance(event, kinds)]
+        kept = [index for index, event in enumerate(self._events) if not isinstance(event, kinds)]
+        self._events = [self._events[index] for index in kept]
+        self._records = [self._records[index] for index in kept]
 
     def next_batch(self) -> Batch:
         """Take out what is to be appended next; at least one event is pending."""
         size = count = 0
-        for _, record in self._pending:
+        for record in self._records:
             size += len(record.state)
             if count and size > BATCH_BYTES:
                 break
             count += 1
-        taken, self._pending = self._pending[:count], self._pending[count:]
+        events, self._events = self._events[:count], self._events[count:]
+        records, self._records = self._records[:count], self._records[count:]
         standing = self._standing
-        for event, _ in taken:
+        for event in events:
             standing = standing_after(standing, event)
-        change = None if standing == self._standing else standing
-        return Batch([event for event, _ in taken], [record for _, record in taken], standing, change)
+        return Batch(events, records, standing, None if standing == self._standing else standing)
 
     def appended(self, batch: Batch) -> None:
         """Note that a batch is durable, and tell those who wait for it."""

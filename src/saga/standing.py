@@ -18,10 +18,12 @@ def standing_of(state: RunState) -> Standing | None:
 
 def standing_after(standing: Standing | None, event: Event) -> Standing | None:
     """Return how a run stands for those who look for work, after `event`; None before its first."""
+    if type(event) in _OF_STEPS:
+        return standing
     if isinstance(event, e.RunStarted):
         return Standing(event.saga, event.saga_version)
-    if standing is None or type(event) in _OF_STEPS:
-        return standing
+    if standing is None:
+        return None
     match event:
         case e.RunClaimed():
             return standing._replace(owner=event.worker)
