@@ -97,6 +97,7 @@ class Action(Generic[In, Out]):
         self.input: ValueType[In] = ValueType(handler.inputs[0] if handler.inputs else None, "input")
         self.output: ValueType[Out] = ValueType(handler.output, "output")
         self.compensation: Part | None = None
+        self._undone: ValueType[Any] | None = None
         self.prober: Part | None = None
         if undo is not None:
             self.undo(undo)
@@ -146,6 +147,7 @@ class Action(Generic[In, Out]):
                 takes = "the input and the output" if wanted == 2 else "the output"
                 raise DefinitionError(f"{read.label}: takes {len(read.inputs)} value(s); it must take {takes}")
             self.compensation = Part(read, RetryPolicy(stop, wait, retry), timeout)
+            self._undone = ValueType(read.inputs[-1], "output")
             return function
 
         return add if handler is None else add(handler)
@@ -178,7 +180,7 @@ class Action(Generic[In, Out]):
         if self.compensation is not None and self.irreversible:
             raise DefinitionError(f"action {self.name}: is irreversible and has an undo; drop one of the two")
         if self.compensation is not None and self.prober is None:
-            self._check_bears_none(self.compensation.handler)
+            self._check_bears_none(self.compensation.handler.label)
         if self.prober is not None and self.output.accepts_none():
             raise DefinitionError(
                 f"action {self.name}: its output may be None, so its probe cannot tell 'landed' from 'not there'; "
@@ -187,10 +189,10 @@ class Action(Generic[In, Out]):
         for value in (self.input, self.output):
             _prepare(self.name, value)
 
-    def _check_bears_none(self, undo: Handler) -> None:
-        if not ValueType(undo.inputs[-1], "output").accepts_none():
+    def _check_bears_none(self, label: str) -> None:
+        if self._undone is not None and not self._undone.accepts_none():
             raise DefinitionError(
-                f"{undo.label}: must accept None for the output, which is what it gets when the outcome is unknown; "
+                f"{label}: must accept None for the output, which is what it gets when the outcome is unknown; "
                 "annotate it '... | None', or give the action a probe"
             )
 

@@ -1,11 +1,12 @@
 """Enters a handler once and says how that ended. Whatever the handler does, this returns.
 
 Every `BaseException` of a handler is an outcome of the attempt, never of the process: it is caught inside the
-handler's own task or thread, because a `SystemExit` that leaves a task ends the whole event loop.
+attempt's own task or thread, because a `SystemExit` that leaves a task ends the whole event loop.
 """
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,7 @@ class TimedOut:
 
 
 Ended = Returned | Raised
+Late = Callable[[TimedOut], None]
 
 
 async def enter(
@@ -57,8 +59,9 @@ async def enter(
     timeout_seconds: float | None,
     threads: Threads,
     clock: Clock,
-) -> Returned | Raised | TimedOut:
-    """Enter `handler` once.
+    late: Late,
+) -> Returned | Raised | TimedOut | None:
+    """Enter `handler` once; an async one runs in the task of the caller, who does nothing else in it afterwards.
 
     Args:
         handler: what to enter.
@@ -67,56 +70,74 @@ async def enter(
         timeout_seconds: give up after this; a thread goes on by itself, and is then a straggler.
         threads: where plain functions run; the time begins when there is one.
         clock: tells the deadline.
+        late: told that the time is up if an async handler goes on in spite of that; None is returned when it ends.
     """
     if handler.is_async:
-        call = _with_deadline(call, timeout_seconds, clock)
-        task = asyncio.ensure_future(_guard_async(handler, values, call))
-        return await _in_time(task, timeout_seconds, cancel=True)
+        call = _with_deadline(handler, call, timeout_seconds, clock)
+        return await _enter_async(handler, values, call, timeout_seconds, late)
     await threads.reserve()
     try:
-        call = _with_deadline(call, timeout_seconds, clock)
+        call = _with_deadline(handler, call, timeout_seconds, clock)
         work = threads.start(lambda: _guard_plain(handler, values, call), name=f"amends {handler.label}")
-        return await _in_time(work, timeout_seconds, cancel=False)
+        done, _ = await asyncio.wait({work}, timeout=timeout_seconds)
+        if done or timeout_seconds is None:
+            return work.result()
+        return TimedOut(timeout_seconds, work)
     finally:
         threads.release()
 
 
-def _with_deadline(call: Call, timeout_seconds: float | None, clock: Clock) -> Call:
-    if timeout_seconds is None:
+def _with_deadline(handler: Handler, call: Call, timeout_seconds: float | None, clock: Clock) -> Call:
+    if timeout_seconds is None or not handler.wants_call:
         return call
     return replace(call, deadline=clock.now() + timedelta(seconds=timeout_seconds))
 
 
-async def _in_time(
-    work: "asyncio.Future[Ended]", timeout_seconds: float | None, *, cancel: bool
-) -> Returned | Raised | TimedOut:
-    try:
-        done, _ = await asyncio.wait({work}, timeout=timeout_seconds)
-    except asyncio.CancelledError:
-        if cancel:
-            work.cancel()
-        raise
-    if done:
-        return _result(work)
-    assert timeout_seconds is not None
-    if cancel:
-        work.cancel()
-        done, _ = await asyncio.wait({work}, timeout=CANCEL_GRACE_SECONDS)
-    return TimedOut(timeout_seconds, None if done else work)
+class _Limit:
+    """The time limit of an async handler. When it is reached, the handler's task is cancelled, once.
+
+    A handler that goes on all the same is given up after a grace: `late` is told, and how it ends counts no more.
+    """
+
+    __slots__ = ("_late", "_loop", "_reached", "_seconds", "_task", "_timer", "_told")
+
+    def __init__(self, seconds: float, late: Late) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
+        self._seconds = seconds
+        self._late = late
+        self._reached = self._told = False
+        self._timer = self._loop.call_later(seconds, self._reach)
+
+    def ended(self, ended: Ended) -> Ended | TimedOut | None:
+        """Return what came of a handler that has ended."""
+        self._timer.cancel()
+        if self._told:
+            return None
+        return TimedOut(self._seconds, None) if self._reached else ended
+
+    def _reach(self) -> None:
+        assert self._task is not None
+        self._reached = True
+        self._timer = self._loop.call_later(CANCEL_GRACE_SECONDS, self._tell)
+        self._task.cancel()
+
+    def _tell(self) -> None:
+        self._told = True
+        self._late(TimedOut(self._seconds, self._task))
 
 
-def _result(work: "asyncio.Future[Ended]") -> Ended:
-    return (
-        Raised(asyncio.CancelledError("the handler was cancelled from outside")) if work.cancelled() else work.result()
-    )
-
-
-async def _guard_async(handler: Handler, values: tuple[Any, ...], call: Call) -> Ended:
+async def _enter_async(
+    handler: Handler, values: tuple[Any, ...], call: Call, timeout_seconds: float | None, late: Late
+) -> Ended | TimedOut | None:
+    limit = None if timeout_seconds is None else _Limit(timeout_seconds, late)
     args, kwargs = handler.arguments(values, call)
+    ended: Ended
     try:
-        return Returned(await handler.function(*args, **kwargs))
+        ended = Returned(await handler.function(*args, **kwargs))
     except BaseException as error:
-        return Raised(error)
+        ended = Raised(error)
+    return ended if limit is None else limit.ended(ended)
 
 
 def _guard_plain(handler: Handler, values: tuple[Any, ...], call: Call) -> Ended:

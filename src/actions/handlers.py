@@ -28,6 +28,11 @@ class Handler:
     output: Any
     _call_at: int | str | None
 
+    @property
+    def wants_call(self) -> bool:
+        """Whether it takes a `Call`."""
+        return self._call_at is not None
+
     def arguments(self, values: tuple[Any, ...], call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments that hand over `values` and, where it is wanted, `call`."""
         values = values[: len(self.inputs)]

@@ -18,6 +18,9 @@ from .lossless import first_difference, first_unstorable
 JsonText = str
 """A JSON document as text: what events carry, opaque to every tool that reads the log."""
 
+_PLAIN = (str, bool, None, type(None))
+"""Types whose every value comes back from JSON as it went in, if JSON can hold it at all; no need to look."""
+
 T = TypeVar("T")
 
 
@@ -32,6 +35,7 @@ class ValueType(Generic[T]):
     def __init__(self, annotation: Any, name: str) -> None:
         self.annotation = annotation
         self.name = name
+        self._is_plain = any(annotation is plain for plain in _PLAIN)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[T]:
@@ -60,11 +64,12 @@ class ValueType(Generic[T]):
             InvalidValue: it does not fit; names the first field that does not.
         """
         try:
-            return self._adapter.validate_python(value)
+            typed: T = self._adapter.validator.validate_python(value)
         except ValidationError as error:
             raise _first_problem(self.name, error) from None
         except RecursionError:
             raise InvalidValue(self.name, "is nested too deeply") from None
+        return typed
 
     def encode(self, value: object) -> JsonText:
         """Return `value` as JSON text that decodes to the same value.
@@ -74,12 +79,14 @@ class ValueType(Generic[T]):
         """
         typed = self.validate(value)
         try:
-            text = self._adapter.dump_json(typed, by_alias=True)
+            text = self._adapter.serializer.to_json(typed, by_alias=True)
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             unstorable = first_unstorable(self.name, value) or (self.name, f"cannot be stored as JSON: {error}")
             raise InvalidValue(*unstorable) from None
+        if self._is_plain:
+            return text.decode()
         try:
-            back = self._adapter.validate_json(text)
+            back = self._adapter.validator.validate_json(text)
         except ValidationError as error:
             found = first_unstorable(self.name, self._adapter.dump_python(typed))
             raise (InvalidValue(*found) if found else _first_problem(self.name, error)) from None
@@ -94,9 +101,10 @@ class ValueType(Generic[T]):
             InvalidValue: the stored text does not fit the type any more (the type has changed since).
         """
         try:
-            return self._adapter.validate_json(text)
+            value: T = self._adapter.validator.validate_json(text)
         except ValidationError as error:
             raise _first_problem(self.name, error) from None
+        return value
 
     def _same(self, value: T, back: T) -> bool:
         try:

@@ -1,27 +1,28 @@
 """Enters the handlers of one run and says what came of it, as moments for `decide`.
 
 This is where an action's policies are asked. What a handler leaves running when its time is up (a thread, or a task
-that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act.
+that would not be cancelled) is a *straggler*: no undo of its step is entered while it may still act. An async handler
+runs in the attempt's own task, so an attempt that has become a straggler cannot return its moment: it is told instead.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..actions.action import Action, OnUnknown, Part
 from ..actions.call import Call, Outcome
-from ..actions.entering import Raised, Returned, TimedOut, enter
+from ..actions.entering import Late, Raised, Returned, TimedOut, enter
 from ..errors import InvalidValue, OutcomeUnknown
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
 from .host import Host
-from .ids import idempotency_key, undo_idempotency_key
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import Step, StepStatus
 
 DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
 UndoMoment = UndoSucceeded | UndoFailed
 Entry = Returned | Raised | TimedOut
+Tell = Callable[[DoMoment | UndoMoment], None]
 
 
 class Attempts:
@@ -40,8 +41,17 @@ class Attempts:
         self._stragglers = host.stragglers
         self._substitute = host.substitute
 
-    async def do(self, step: Step, attempt: int) -> DoMoment:
-        """Enter the action's handler once, or find by its probe that an earlier attempt has landed."""
+    async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+        """Enter the action's handler once, or find by its probe that an earlier attempt has landed.
+
+        Args:
+            step: the step.
+            attempt: which attempt.
+            tell: gets what came of it if an async handler goes on although its time is up.
+
+        Returns:
+            What came of it; None where that has been told already.
+        """
         action = self._actions.get(step.action)
         if action is None:
             error = ErrorInfo(type="DefinitionError", message=f"no action {step.action!r} is registered here")
@@ -51,11 +61,11 @@ class Attempts:
         except InvalidValue as error:
             return AttemptFailed(step.path, attempt, describe(error), None)
         await self._stragglers.end(self._run_id, step.path, action.work.timeout_seconds)
-        entry = await self._do_or_probe(action, step, attempt, values)
-        return self._done(action, step, attempt, entry)
+        entry = await self._do_or_probe(action, step, attempt, values, tell)
+        return None if entry is None else self._done(action, step, attempt, entry)
 
-    async def undo(self, step: Step, attempt: int) -> UndoMoment:
-        """Enter the action's undo once, unless a probe says that there is nothing to undo."""
+    async def undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+        """Enter the action's undo once, unless a probe says that there is nothing to undo; otherwise like `do`."""
         action = self._actions.get(step.action)
         part = action.compensation if action else None
         if action is None or part is None:
@@ -65,15 +75,20 @@ class Attempts:
             late = TimeoutError("an attempt of the action is still running; undoing it now could be overtaken by it")
             return self._undone(part, step, attempt, TimedOut(0.0, None), late)
         try:
-            entry = await self._probe_and_undo(action, part, step, attempt)
+            entry = await self._probe_and_undo(action, part, step, attempt, tell)
         except InvalidValue as error:
             return UndoFailed(step.path, attempt, describe(error), None)
-        return UndoSucceeded(step.path, attempt) if entry is None else self._undone(part, step, attempt, entry)
+        return None if entry is None else self._undone(part, step, attempt, entry)
 
-    async def _do_or_probe(self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...]) -> Entry:
-        call = self._call(step, attempt, idempotency_key(self._run_id, step.path))
+    async def _do_or_probe(
+        self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...], tell: Tell
+    ) -> Entry | None:
+        def late(entry: TimedOut) -> None:
+            tell(self._done(action, step, attempt, entry))
+
+        call = self._call(step, attempt, step.idempotency_key)
         if step.last_unknown and action.prober:
-            found = await self._enter(action.prober, values, call)
+            found = await self._enter(action.prober, values, call, late)
             match found:
                 case Returned(value=None):
                     pass
@@ -82,29 +97,45 @@ class Attempts:
                 case Raised(error=error):
                     info = describe(error)
                     return Raised(OutcomeUnknown(f"the probe raised {info.type}: {info.message}"))
-                case TimedOut():
+                case TimedOut() | None:
                     return found
-        return await self._enter(action.work, values, call)
+        return await self._enter(action.work, values, call, late)
 
-    async def _probe_and_undo(self, action: Action[Any, Any], part: Part, step: Step, attempt: int) -> Entry | None:
-        """Return how the undo ended, or None where a probe says that nothing is there."""
+    async def _probe_and_undo(
+        self, action: Action[Any, Any], part: Part, step: Step, attempt: int, tell: Tell
+    ) -> Entry | None:
+        """Return how the undo ended; where a probe says that nothing is there, it has nothing to do."""
+
+        def late(entry: TimedOut) -> None:
+            tell(self._undone(part, step, attempt, entry))
+
         outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
-        key = idempotency_key(self._run_id, step.path)
-        call = replace(self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome), undoes=key)
+        call = self._call(step, attempt, step.undo_key, outcome, undoes=step.idempotency_key)
         values = action.undo_values(step.input, step.output)
         if outcome is Outcome.UNKNOWN and action.prober:
-            found = await self._enter(action.prober, values[:-1], self._call(step, attempt, key, outcome))
-            if not isinstance(found, Returned):
+            asking = self._call(step, attempt, step.idempotency_key, outcome)
+            found = await self._enter(action.prober, values[:-1], asking, late)
+            if not isinstance(found, Returned) or found.value is None:
                 return found
-            if found.value is None:
-                return None
             values = (*values[:-1], found.value)
-        return await self._enter(part, values, call)
+        return await self._enter(part, values, call, late)
 
-    def _call(self, step: Step, attempt: int, key: str, outcome: Outcome | None = None) -> Call:
-        return Call(run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, outcome=outcome)
+    def _call(
+        self, step: Step, attempt: int, key: str, outcome: Outcome | None = None, undoes: str | None = None
+    ) -> Call:
+        return Call(
+            run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, undoes=undoes, outcome=outcome
+        )
 
-    async def _enter(self, part: Part, values: tuple[Any, ...], call: Call) -> Entry:
+    async def _enter(self, part: Part, values: tuple[Any, ...], call: Call, late: Late) -> Entry | None:
+        def noted(entry: TimedOut) -> None:
+            if entry.straggler is not None:
+                self._stragglers.note(self._run_id, call.step, entry.straggler)
+
+        def noted_late(entry: TimedOut) -> None:
+            noted(entry)
+            late(entry)
+
         handler = part.handler if self._substitute is None else self._substitute(part.handler, call)
         entry = await enter(
             handler,
@@ -113,9 +144,10 @@ class Attempts:
             timeout_seconds=part.timeout_seconds,
             threads=self._threads,
             clock=self._clock,
+            late=noted_late,
         )
-        if isinstance(entry, TimedOut) and entry.straggler is not None:
-            self._stragglers.note(self._run_id, call.step, entry.straggler)
+        if isinstance(entry, TimedOut):
+            noted(entry)
         return entry
 
     def _done(self, action: Action[Any, Any], step: Step, attempt: int, entry: Entry) -> DoMoment:

@@ -56,7 +56,10 @@ class EventCodec:
         Raises:
             DefinitionError: a cipher is asked for without a key, or a topic names nothing.
         """
-        variables = dict(os.environ if environment is None else environment) | _IN_MEMORY
+        given = os.environ if environment is None else environment
+        if not any(map(given.get, _VARIABLES)):
+            return cls(limit_bytes=limit_bytes)
+        variables = dict(given) | _IN_MEMORY
         factory: InfrastructureFactory[TrackingRecorder] = InfrastructureFactory.construct(
             Environment("AMENDS", variables)
         )
@@ -71,7 +74,7 @@ class EventCodec:
         Raises:
             ValueTooLarge: it holds a user's value and exceeds the limit.
         """
-        state = event.model_dump_json(exclude_none=True).encode()
+        state = event.__pydantic_serializer__.to_json(event, exclude_none=True)
         if len(state) > self._limit_bytes and type(event) in _PAYLOADS:
             raise ValueTooLarge(_PAYLOADS[type(event)], len(state), self._limit_bytes)
         if self._compressor:
@@ -104,3 +107,7 @@ class EventCodec:
 
 
 _IN_MEMORY = {"PERSISTENCE_MODULE": "eventsourcing.popo"}
+_VARIABLES = [
+    prefix + name for prefix in ("", "AMENDS_") for name in ("COMPRESSOR_TOPIC", "CIPHER_TOPIC", "CIPHER_KEY")
+]
+"""What the library looks for; where there is none of it, the library need not be asked."""

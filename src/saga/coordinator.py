@@ -254,7 +254,7 @@ class Coordinator:
             if here and self.max_running:
                 driver = await self._host_new(hosting, run_id, saga, started)
                 _check_same(run_id, driver.state, started)
-                await asyncio.shield(driver.acknowledged)
+                await driver.acknowledged.wait()
             else:
                 standing = standing_after(None, started)
                 await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
@@ -269,7 +269,7 @@ class Coordinator:
             return driver
 
         hosted = hosting.drivers.get(run_id)
-        return await hosting.host(run_id, make) if hosted is None else hosted
+        return hosted if hosted is not None and not hosted.finished.done() else await hosting.host(run_id, make)
 
     def _opened(self) -> Hosting:
         if self._hosting is None:
@@ -298,7 +298,7 @@ class Coordinator:
             driver = self._opened().drivers.get(run_id)
             if driver is not None:
                 try:
-                    return await asyncio.shield(driver.finished)
+                    return await driver.finished.wait()
                 except AppendConflict:
                     pass  # Somebody else has the run; look on.
             for record in await self._log.read(run_id, state.version):

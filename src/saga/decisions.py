@@ -42,6 +42,11 @@ def decide(state: RunState, moment: m.Moment, now: datetime) -> tuple[Event, ...
             return tuple(_saga(state, moment, now))
 
 
+def may_proceed(state: RunState) -> bool:
+    """Whether `PROCEED` may be answered with anything: only where a run unwinds, or a step of it is held."""
+    return state.status is RunStatus.UNWINDING or state.held > 0
+
+
 def _step(
     state: RunState,
     moment: m.StepAsked | m.RetryDue | m.AttemptSucceeded | m.AttemptFailed | m.AttemptUnknown,

@@ -9,44 +9,46 @@ Everything runs on the event loop's thread, and nothing between a moment and its
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..actions.action import Action
-from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, UnknownName, ValueTooLarge
+from ..actions.values import JsonText
+from ..errors import AppendConflict, CoordinatorClosed, InvalidValue, LogUnavailable, UnknownName, ValueTooLarge
 from . import effects as fx
+from . import events as e
 from . import moments as m
-from .attempts import Attempts
-from .decisions import decide
+from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .awaited import Awaited
+from .decisions import decide, may_proceed
 from .definition import Saga
 from .effects import effect_of
-from .events import ActionStarted, CompensationStarted, Event, FailingReason, RunFailing, RunStatus, UnknownWhy
+from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
-from .log.port import Record
+from .outbox import Batch, Outbox
 from .outcomes import action_error, named, saga_ended
 from .replay import Replay
 from .run import Run
-from .standing import standing_after, standing_of, unowned
-from .state import RunState, StepStatus, UndoStatus, evolve
+from .state import RunState, Step, StepStatus, UndoStatus, evolve
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-APPEND_BYTES = 1 << 20
-"""A run's pending events go into appends of about this size, so that a wide group does not make one huge commit."""
-
-RUN_AHEAD_HOPS = 3
+RUN_AHEAD_TURNS = 4
 """Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
-reaches the function in three, and the steps that it then asks for share the commit."""
+reaches the function in three, the tasks that it then makes ask in a fourth, and what they ask for shares the commit."""
 
 OUTAGE_PAUSE_SECONDS = 1.0
 
 _logger = logging.getLogger("amends.driver")
 
 RESULTS = (m.AttemptSucceeded, m.AttemptFailed, m.AttemptUnknown, m.UndoSucceeded, m.UndoFailed)
-STARTS = (ActionStarted, CompensationStarted)
+STARTS = (e.ActionStarted, e.CompensationStarted)
+ENDS = frozenset((e.ActionSucceeded, e.ActionFailed, e.ActionUnknown))
+
+Entry = Callable[[Step, int, Tell], Coroutine[Any, Any, DoMoment | UndoMoment | None]]
 
 
 class Driver:
@@ -63,30 +65,29 @@ class Driver:
     """
 
     def __init__(self, host: Host, state: RunState, saga: Saga[Any, Any] | None) -> None:
-        loop = asyncio.get_running_loop()
         self.state = state
-        self.acknowledged: asyncio.Future[None] = loop.create_future()
-        self.finished: asyncio.Future[RunState] = loop.create_future()
+        self.acknowledged: Awaited[None] = Awaited()
+        self.finished: Awaited[RunState] = Awaited()
         self._host = host
+        self._loop = host.loop
         self._saga = saga
         self._run = Run(state.run_id, state.tags, self)
         self._attempts = Attempts(state.run_id, host)
-        self._durable_version = state.version
         self._taken_up = state.version > 0
-        self._standing = unowned(standing_of(state))
-        self._pending: list[tuple[Event, Record]] = []
-        self._woken = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._outbox = Outbox(state)
+        self._wakeup: asyncio.Future[None] | None = None
+        self._wakes_soon = False
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._replay = Replay(state)
         self._interrupted_undos = sorted(state.undoing)
         self._saga_task: asyncio.Task[None] | None = None
         self._verdict: m.SagaReturned | m.SagaFailed | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._entered: dict[str, asyncio.Task[None]] = {}
+        """The attempts under way, by step; without those that became stragglers."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._commands: list[tuple[int, asyncio.Future[None]]] = []
         self._stopped = False
         self._draining = False
+        self._drained: Awaited[None] = Awaited()
 
     # What happens to the run
 
@@ -99,10 +100,9 @@ class Driver:
         records = [self._host.codec.encode(event) for event in events]
         for event, record in zip(events, records, strict=True):
             evolve(self.state, event)
-            self._pending.append((event, record))
+            self._outbox.put(event, record)
             self._notice(event)
-        self._idle.clear()
-        self._woken.set()
+        self._append_soon()
 
     def take(self, moment: m.Moment) -> None:
         """Decide what follows from `moment`, and from where the run then stands.
@@ -116,6 +116,8 @@ class Driver:
             self.record(*events)
             if self._draining:
                 return
+            if not may_proceed(self.state):
+                break
             moment = m.PROCEED
         self._offer_verdict()
 
@@ -126,20 +128,16 @@ class Driver:
             AppendConflict: the run is no longer ours, so it never will be.
             CoordinatorClosed: the coordinator was closed first.
         """
-        if self._durable_version < self.state.version:
-            command: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._commands.append((self.state.version, command))
-            await command
+        await self._outbox.durable(self.state.version)
 
     def _notice(self, event: Event) -> None:
-        if isinstance(event, RunFailing):
-            asyncio.get_running_loop().call_soon(self._recover, self._replay.take_all())
-        path = getattr(event, "step", None)
-        if path is None or path in self.state.active:
-            return
-        for waiter in self._waiters.pop(path, ()):
-            if not waiter.done():
-                waiter.set_result(None)
+        if type(event) is RunFailing:
+            self._loop.call_soon(self._recover, self._replay.take_all())
+        elif type(event) in ENDS:
+            path = cast("e.ActionSucceeded", event).step
+            for waiter in self._waiters.pop(path, ()) if path not in self.state.active else ():
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def _offer_verdict(self) -> None:
         """A saga that has returned completes when the last attempt that it did not wait for has ended."""
@@ -152,25 +150,29 @@ class Driver:
     async def ask(self, path: str, action: Action[In, Out], value: In) -> Out:
         """Return the output of a step, from the log if it is there, else by doing it. See `Run.do`."""
         self._check_known(path, action)
-        text = named(path, action.name, lambda: action.input.encode(value))
-        divergence = self._replay.ask(path, action, text)
-        if divergence is not None:
-            self.take(m.Diverged(divergence))
-            raise asyncio.CancelledError("the run is parked")
-        if path not in self.state.steps:
-            asked = m.StepAsked(path, action.name, text, action.irreversible)
-            named(path, action.name, lambda: self.take(asked))
+        try:
+            self._ask(path, action, action.input.encode(value))
+        except InvalidValue as error:
+            raise named(error, path, action.name) from None
         step = self.state.steps.get(path)
         if step is None:
             raise asyncio.CancelledError("the run does nothing new any more")
         self._recover(self._replay.take(path))
         while path in self.state.active:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiters.setdefault(path, []).append(waiter)
             await waiter
         if step.status is StepStatus.SUCCEEDED and step.output is not None:
             return action.output.decode(step.output)
         raise action_error(step)
+
+    def _ask(self, path: str, action: Action[Any, Any], text: JsonText) -> None:
+        divergence = self._replay.ask(path, action, text)
+        if divergence is not None:
+            self.take(m.Diverged(divergence))
+            raise asyncio.CancelledError("the run is parked")
+        if path not in self.state.steps:
+            self.take(m.StepAsked(path, action.name, text, action.irreversible))
 
     def _check_known(self, path: str, action: Action[Any, Any]) -> None:
         """Refuse an action that this coordinator was not given; a run that was taken up waits for a person then.
@@ -210,10 +212,9 @@ class Driver:
         try:
             self._begin()
             while not self.finished.done():
-                await self._woken.wait()
-                self._woken.clear()
-                await self._flush()
-                self._idle.set()
+                await self._due()
+                if self._outbox and not self.finished.done():
+                    await self._flush()
         except (AppendConflict, LogUnavailable) as error:
             self._fail(error)
         except asyncio.CancelledError:
@@ -251,56 +252,53 @@ class Driver:
 
     def _begin(self) -> None:
         if self.state.status is RunStatus.RUNNING and self._saga is not None:
-            self._saga_task = asyncio.create_task(self._call_saga(self._saga))
+            self._saga_task = self._loop.create_task(self._call_saga(self._saga))
             self._run.enter(self._saga_task)
-        self.take(m.PROCEED)
+        if may_proceed(self.state):
+            self.take(m.PROCEED)
+
+    async def _due(self) -> None:
+        """Wait until there is something to append."""
+        self._wakeup = self._loop.create_future()
+        if self._outbox:
+            self._append_soon()
+        else:
+            self._note_drained()
+        await self._wakeup
+        self._wakeup, self._wakes_soon = None, False
+
+    def _append_soon(self) -> None:
+        """Let the saga function run ahead if it may ask for more; else wake the loop at once."""
+        if self.state.status is not RunStatus.RUNNING:
+            self._wake()
+        elif self._wakeup is not None and not self._wakes_soon:
+            self._wakes_soon = True
+            self._host.turns.after(RUN_AHEAD_TURNS, self._wake)
+
+    def _wake(self) -> None:
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
 
     async def _flush(self) -> None:
-        while self._pending:
-            for _ in range(RUN_AHEAD_HOPS):
-                await asyncio.sleep(0)
-            batch = self._next_batch()
-            await self._append(batch)
-            self._durable_version += len(batch)
-            self._acknowledge()
-            for event, _ in batch:
-                effect = effect_of(event)
-                if effect is not None:
-                    self._carry_out(effect)
+        batch = self._outbox.next_batch()
+        await self._append(batch)
+        self._outbox.appended(batch)
+        self.acknowledged.settle(None)
+        for event in batch.events:
+            effect = effect_of(event)
+            if effect is not None:
+                self._carry_out(effect)
 
-    def _acknowledge(self) -> None:
-        if not self.acknowledged.done():
-            self.acknowledged.set_result(None)
-        while self._commands and self._commands[0][0] <= self._durable_version:
-            _, command = self._commands.pop(0)
-            if not command.done():
-                command.set_result(None)
-
-    def _next_batch(self) -> list[tuple[Event, Record]]:
-        size = count = 0
-        for _, record in self._pending:
-            size += len(record.state)
-            if count and size > APPEND_BYTES:
-                break
-            count += 1
-        batch, self._pending = self._pending[:count], self._pending[count:]
-        return batch
-
-    async def _append(self, batch: list[tuple[Event, Record]]) -> None:
-        standing = self._standing
-        for event, _ in batch:
-            standing = standing_after(standing, event)
-        change = None if standing == self._standing else standing
-        records = [record for _, record in batch]
+    async def _append(self, batch: Batch) -> None:
+        version = self._outbox.durable_version
         while True:
             try:
-                await self._host.log.append(self.state.run_id, self._durable_version, records, change)
+                await self._host.log.append(self.state.run_id, version, batch.records, batch.change)
             except LogUnavailable:
                 if not self.acknowledged.done() or self.finished.done():
                     raise
                 await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
             else:
-                self._standing = standing
                 return
 
     # What durable events oblige to
@@ -308,41 +306,46 @@ class Driver:
     def _carry_out(self, effect: fx.Effect) -> None:
         match effect:
             case fx.EnterAction(path, attempt):
-                self._replay.when_asked(path, lambda: self._spawn(self._do(path, attempt)))
+                self._replay.when_asked(path, lambda: self._enter(self._attempts.do, path, attempt))
             case fx.EnterUndo(path, attempt):
-                self._spawn(self._undo(path, attempt))
+                self._enter(self._attempts.undo, path, attempt)
             case fx.WaitUntil(at, moment):
                 delay = (at - self._host.clock.now()) / timedelta(seconds=1)
-                call_later = asyncio.get_running_loop().call_later
-                self._timers[moment.path] = call_later(max(0.0, delay), self.take, moment)
+                self._timers[moment.path] = self._loop.call_later(max(0.0, delay), self.take, moment)
             case fx.CallOff():
                 self._call_off()
             case fx.Rest():
                 self._rest()
 
-    async def _do(self, path: str, attempt: int) -> None:
-        await self._host.may_enter()
-        moment = await self._attempts.do(self.state.steps[path], attempt)
+    def _enter(self, entry: Entry, path: str, attempt: int) -> None:
+        self._entered[path] = self._loop.create_task(self._attempt(entry, path, attempt))
+
+    async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
+        try:
+            await self._host.may_enter()
+            moment = await entry(self.state.steps[path], attempt, self._told)
+        except Exception as error:
+            self._break_off(error)
+        else:
+            if moment is not None:
+                self._told(moment)
+
+    def _told(self, moment: DoMoment | UndoMoment) -> None:
+        """Take what came of an attempt; what it left running, if anything, is a straggler and no attempt any more."""
+        self._entered.pop(moment.path, None)
         try:
             self.take(moment)
         except ValueTooLarge as error:
-            self.take(m.AttemptUnknown(path, attempt, UnknownWhy.UNSTORABLE, describe(error), None))
+            self.take(m.AttemptUnknown(moment.path, moment.attempt, UnknownWhy.UNSTORABLE, describe(error), None))
+        except Exception as error:
+            self._break_off(error)
+        self._note_drained()
 
-    async def _undo(self, path: str, attempt: int) -> None:
-        await self._host.may_enter()
-        self.take(await self._attempts.undo(self.state.steps[path], attempt))
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._attempt_ended)
-
-    def _attempt_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
-            self._fail(error)
-            self._woken.set()
+    def _break_off(self, error: Exception) -> None:
+        """A fault of ours in an attempt. The run is taken up again, a bounded number of times."""
+        _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
+        self._fail(error)
+        self._wake()
 
     def _call_off(self) -> None:
         self._run.leave()
@@ -353,36 +356,38 @@ class Driver:
 
     def _rest(self) -> None:
         """Let whoever waits know, unless a command has meanwhile set the run going again."""
-        if not self._pending and not self.finished.done():
-            self.finished.set_result(self.state)
+        if not self._outbox:
+            self.finished.settle(self.state)
 
     async def drain(self) -> None:
         """Start nothing more, wait until the attempts under way have ended and are on record, and stop."""
         self._draining = True
         self._call_off()
-        self._pending = [(event, record) for event, record in self._pending if not isinstance(event, STARTS)]
-        while self._tasks and not self.finished.done():
-            await asyncio.wait(set(self._tasks))
-        await self._idle.wait()
+        self._outbox.withdraw(STARTS)
+        self._note_drained()
+        await self._drained.wait()
+
+    def _note_drained(self) -> None:
+        is_idle = self._wakeup is not None and not self._outbox
+        if self._draining and is_idle and not self._entered:
+            self._drained.settle(None)
 
     def lose(self) -> None:
         """Stop at once: somebody else has the run."""
-        self._fail(AppendConflict(self.state.run_id, self._durable_version))
+        self._fail(AppendConflict(self.state.run_id, self._outbox.durable_version))
         self._let_go()  # Now: the loop may be waiting for an append, and an attempt for leave to enter its handler.
-        self._woken.set()
+        self._wake()
 
     def _fail(self, error: BaseException) -> None:
-        waited_for: list[asyncio.Future[Any]] = [self.acknowledged, self.finished]
-        for future in waited_for + [command for _, command in self._commands]:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # Whoever waits gets it; nobody waiting is no reason to complain.
+        self.acknowledged.fail(error)
+        self.finished.fail(error)
+        self._outbox.fail(error)
 
     def _let_go(self) -> None:
         self._stopped = True
-        self._idle.set()
+        self._drained.settle(None)
         self._call_off()
         for timer in self._timers.values():
             timer.cancel()
-        for task in self._tasks:
+        for task in self._entered.values():
             task.cancel()

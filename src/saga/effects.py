@@ -45,11 +45,21 @@ class Rest:
 Effect = EnterAction | EnterUndo | WaitUntil | CallOff | Rest
 
 
+_WITHOUT = frozenset(
+    (e.RunStarted, e.RunClaimed, e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed)
+)
+"""Events that oblige to nothing."""
+
+
 def effect_of(event: Event) -> Effect | None:
     """Return what `event` obliges the engine to do."""
+    if type(event) in _WITHOUT:
+        return None
     match event:
         case e.ActionStarted():
             return EnterAction(event.step, event.attempt)
+        case e.RunCompleted() | e.RunCompensated() | e.RunParked():
+            return Rest()
         case e.CompensationStarted():
             return EnterUndo(event.step, event.attempt)
         case e.ActionFailed(retry_at=at) | e.ActionUnknown(retry_at=at) if at is not None:
@@ -58,6 +68,4 @@ def effect_of(event: Event) -> Effect | None:
             return WaitUntil(at, UndoDue(event.step))
         case e.RunFailing():
             return CallOff()
-        case e.RunParked() | e.RunCompleted() | e.RunCompensated():
-            return Rest()
     return None

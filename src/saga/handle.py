@@ -11,6 +11,9 @@ from .state import RunState
 
 Out = TypeVar("Out")
 
+_ANYTHING: ValueType[Any] = ValueType(Any, "output")
+"""What a run returns whose saga is not known here."""
+
 
 class Runs(Protocol):
     """What a handle asks of its coordinator."""
@@ -64,8 +67,7 @@ class RunHandle(Generic[Out]):
         state = await self._runs.at_rest(self.run_id)
         if state.status is not RunStatus.COMPLETED:
             raise run_failed(state)
-        output: ValueType[Any] = self._output or ValueType(Any, "output")
-        return cast("Out", output.decode(state.output or "null"))
+        return cast("Out", (self._output or _ANYTHING).decode(state.output or "null"))
 
     async def status(self) -> RunStatus:
         """Return how the run stands.

@@ -1,5 +1,6 @@
 """What all drivers of a coordinator share."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from .log.port import Log
 from .registry import Registry
 from .stragglers import Stragglers
 from .surroundings import Substitute
+from .turns import Turns
 
 
 async def _always() -> None:
@@ -18,7 +20,7 @@ async def _always() -> None:
 
 @dataclass(slots=True)
 class Host:
-    """What all drivers of a coordinator share.
+    """What all drivers of a coordinator share. Made on the event loop that they run on.
 
     Attributes:
         may_enter: awaited before each entry into a handler; returns when this worker's lease holds.
@@ -33,3 +35,5 @@ class Host:
     may_enter: Callable[[], Awaitable[None]] = _always
     substitute: Substitute | None = None
     stragglers: Stragglers = field(default_factory=Stragglers)
+    turns: Turns = field(default_factory=Turns)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)

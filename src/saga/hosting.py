@@ -200,7 +200,7 @@ class Hosting:
             saga = self._host.registry.recorded_saga(state.saga, state.saga_version)
             claim = Claim(self.worker, lapsed)
             driver = await self.host(state.run_id, lambda: _claiming(Driver(self._host, state, saga), claim))
-            await asyncio.shield(driver.acknowledged)
+            await driver.acknowledged.wait()
         except (AppendConflict, CoordinatorClosed):
             pass  # Another worker was faster, or this one is going.
         except LogUnavailable:

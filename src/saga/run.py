@@ -55,7 +55,7 @@ class Run:
     def __init__(self, run_id: str, tags: Mapping[str, str], driver: Asks) -> None:
         self.run_id = run_id
         self.tags = dict(tags)
-        self._driver = driver
+        self._driver: Asks | None = driver
         self._branches: dict[asyncio.Task[Any], _Branch] = {}
 
     @overload
@@ -80,7 +80,9 @@ class Run:
         """
         if not isinstance(action, Action):
             raise DefinitionError(f"run.do takes an Action, not {action!r}; decorate the function with @action(...)")
-        return _step(self._driver, self._branch(f"run.do({action.name})").next_path(), action, value)
+        path = self._branch(action.name).next_path()
+        assert self._driver is not None, "a run that was left knows no task"
+        return _step(self._driver, path, action, value)
 
     @overload
     async def all(
@@ -121,15 +123,15 @@ class Run:
             UnknownTask: called from a task that the run does not know.
             Exception: what the first failing branch raised, first in the order of the arguments.
         """
+        settled = _Settled(len(branches))
         try:
-            tasks = self._begin(branches, limit)
+            tasks = self._begin(branches, limit, settled)
         except BaseException:
             for branch in branches:
                 branch.close()
             raise
         try:
-            if tasks:
-                await asyncio.wait(tasks)
+            await settled.all
         except asyncio.CancelledError:
             for task in tasks:
                 task.cancel()
@@ -139,30 +141,32 @@ class Run:
                 self._branches.pop(task, None)
         return tuple(task.result() for task in _failures_first(tasks))
 
-    def _begin(self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None) -> list[asyncio.Task[Any]]:
+    def _begin(
+        self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None, settled: "_Settled"
+    ) -> list[asyncio.Task[Any]]:
         if limit is not None and limit < 1:
             raise ValueError(f"limit={limit}; use a number from 1, or None")
-        parent = self._branch("run.all(...)")
+        parent = self._branch(None)
         places = asyncio.Semaphore(limit) if limit else None
         group: str | None = None
         tasks = []
         for index, branch in enumerate(branches, start=1):
-            task = asyncio.ensure_future(_in_place(branch, places))
-            task.add_done_callback(_tidied(branch))
+            task = settled.loop.create_task(_in_place(branch, places))
+            task.add_done_callback(settled.one(branch))
             if not _is_step(branch):
                 group = group or parent.next_path()
                 self._branches[task] = _Branch(f"{group}.{index}.")
             tasks.append(task)
         return tasks
 
-    def _branch(self, asker: str) -> _Branch:
+    def _branch(self, action: str | None) -> _Branch:
         try:
             task = asyncio.current_task()
         except RuntimeError:
             task = None
         branch = None if task is None else self._branches.get(task)
         if branch is None:
-            raise UnknownTask(asker)
+            raise UnknownTask(f"run.do({action})" if action else "run.all(...)")
         return branch
 
     def enter(self, task: "asyncio.Task[Any]") -> None:
@@ -170,11 +174,12 @@ class Run:
         self._branches[task] = _Branch()
 
     def leave(self) -> None:
-        """Stop all branches: the saga function has ended or is called off. For the driver."""
+        """Stop all branches: the saga function has ended or is called off. For the driver, which is let go of."""
         for task in self._branches:
             if task is not asyncio.current_task():
                 task.cancel()
         self._branches.clear()
+        self._driver = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
 
 
 class _Escaped:
@@ -194,15 +199,33 @@ async def _in_place(branch: Coroutine[Any, Any, Any], places: asyncio.Semaphore 
         return _Escaped(error)
 
 
-def _tidied(branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
-    """Leave no coroutine that was never awaited (its task was cancelled first), and no error that nobody looked at."""
+class _Settled:
+    """Counts branches until all have settled.
 
-    def ended(task: asyncio.Task[Any]) -> None:
-        branch.close()
-        if not task.cancelled():
-            task.exception()
+    It leaves no coroutine that was never awaited (its task was cancelled first), and no error that nobody looked at.
+    """
 
-    return ended
+    def __init__(self, count: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.all: asyncio.Future[None] = self.loop.create_future()
+        self._count = count
+        self._check()
+
+    def one(self, branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
+        """Return what is to be called when the task of `branch` is done."""
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            branch.close()
+            if not task.cancelled():
+                task.exception()
+            self._count -= 1
+            self._check()
+
+        return ended
+
+    def _check(self) -> None:
+        if not self._count and not self.all.done():
+            self.all.set_result(None)
 
 
 async def _step(driver: Asks, path: str, action: Action[In, Out], value: In) -> Out:

@@ -5,6 +5,9 @@ from .events import Event
 from .log.port import Standing
 from .state import RunState
 
+_OF_STEPS = frozenset((e.ActionStarted, e.ActionSucceeded, e.ActionFailed, e.CompensationStarted, e.ActionCompensated))
+"""Most events; they change nothing here."""
+
 
 def standing_of(state: RunState) -> Standing | None:
     """Return how a run stands that was read from the log; None before its first event."""
@@ -15,6 +18,8 @@ def standing_of(state: RunState) -> Standing | None:
 
 def standing_after(standing: Standing | None, event: Event) -> Standing | None:
     """Return how a run stands for those who look for work, after `event`; None before its first."""
+    if type(event) in _OF_STEPS:
+        return standing
     if isinstance(event, e.RunStarted):
         return Standing(event.saga, event.saga_version)
     if standing is None:

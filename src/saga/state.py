@@ -5,10 +5,11 @@ the log has happened. The state is changed in place, because a run of ten thousa
 steps for each event; it belongs to whoever folds it (decision record 003).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
 from ..actions.values import JsonText
 from . import events as e
@@ -48,6 +49,7 @@ class Step:
     path: str
     action: str
     input: JsonText
+    idempotency_key: str
     irreversible: bool
     started_at: datetime
     started_version: int
@@ -64,6 +66,8 @@ class Step:
     undo_attempts: int = 0
     undo_budget_from: int = 0
     """Attempts that were made before a person asked for more; they do not count against the undo's budget."""
+    undo_key: str = ""
+    """The idempotency key of its undo, once that has begun."""
     undo_started_at: datetime | None = None
     undo_due_at: datetime | None = None
     undo_error: ErrorInfo | None = None
@@ -111,21 +115,7 @@ class RunState:
 def evolve(state: RunState, event: Event) -> RunState:
     """Fold one event into `state`, which is changed and returned."""
     state.version += 1
-    match event:
-        case e.ActionStarted():
-            _action_started(state, event)
-        case e.ActionSucceeded():
-            state.lapses = 0
-            state.steps[event.step].output = event.output
-            _settle(state, state.steps[event.step], StepStatus.SUCCEEDED)
-        case e.ActionFailed():
-            _attempt_ended(state, event, unknown=False)
-        case e.ActionUnknown():
-            _attempt_ended(state, event, unknown=True)
-        case e.CompensationStarted() | e.ActionCompensated() | e.CompensationFailed() | e.CompensationWaived():
-            _undo(state, event)
-        case _:
-            _run(state, event)
+    _FOLDS.get(type(event), _run)(state, event)
     return state
 
 
@@ -141,7 +131,13 @@ def _action_started(state: RunState, event: e.ActionStarted) -> None:
     step = state.steps.get(event.step)
     if step is None:
         step = state.steps[event.step] = Step(
-            event.step, event.action, event.input or "", event.irreversible, event.occurred_at, state.version
+            event.step,
+            event.action,
+            event.input or "",
+            event.idempotency_key,
+            event.irreversible,
+            event.occurred_at,
+            state.version,
         )
     if step.status is StepStatus.HELD:
         state.held -= 1
@@ -151,10 +147,17 @@ def _action_started(state: RunState, event: e.ActionStarted) -> None:
     state.active.add(event.step)
 
 
-def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown, *, unknown: bool) -> None:
+def _action_succeeded(state: RunState, event: e.ActionSucceeded) -> None:
+    step = state.steps[event.step]
+    state.lapses = 0
+    step.output = event.output
+    _settle(state, step, StepStatus.SUCCEEDED)
+
+
+def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown) -> None:
     step = state.steps[event.step]
     step.error = event.error
-    step.last_unknown = step.last_unknown or unknown
+    step.last_unknown = step.last_unknown or isinstance(event, e.ActionUnknown)
     if event.retry_at is not None:
         step.status, step.due_at = StepStatus.WAITING, event.retry_at
     elif isinstance(event, e.ActionUnknown) and event.parks:
@@ -178,7 +181,7 @@ def _undo(
     state.plan = state.plan or plan_unwind(state.steps.values())
     match event:
         case e.CompensationStarted():
-            step.undo, step.undo_attempts = UndoStatus.RUNNING, event.attempt
+            step.undo, step.undo_attempts, step.undo_key = UndoStatus.RUNNING, event.attempt, event.idempotency_key
             step.undo_started_at = step.undo_started_at or event.occurred_at
             state.undoing.add(event.step)
             state.plan.began(event.step)
@@ -236,3 +239,17 @@ def _settle_the_waiting(state: RunState) -> None:
         step = state.steps[path]
         _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)
     state.held = 0
+
+
+_FOLDS: dict[type[Event], Callable[[RunState, Any], None]] = {
+    e.ActionStarted: _action_started,
+    e.ActionSucceeded: _action_succeeded,
+    e.ActionFailed: _attempt_ended,
+    e.ActionUnknown: _attempt_ended,
+    e.CompensationStarted: _undo,
+    e.ActionCompensated: _undo,
+    e.CompensationFailed: _undo,
+    e.CompensationWaived: _undo,
+}
+"""What folds an event of a step; all others are folded by `_run`. Each miss of an `isinstance` with a pydantic model
+costs as much as the fold itself, so the class is looked up."""

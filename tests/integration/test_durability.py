@@ -174,6 +174,21 @@ def test_a_start_that_may_be_lost_is_told_and_can_be_asked_again(fails: str) -> 
     asyncio.run(scenario())
 
 
+def test_what_follows_from_a_result_shares_its_commit() -> None:
+    """The start with step 1, its result with steps 2 and 3, their results with steps 4 and 5, the last with the end."""
+    log, world = HeldLog(), World()
+    a = world.action("a")
+    log.let(99)
+
+    async def body(run: Run) -> None:
+        await run.do(a, "x")
+        await run.all(run.do(a, "y"), run.do(a, "z"))
+        await asyncio.gather(run.do(a, "y"), run.do(a, "z"))
+
+    assert asyncio.run(world.run(log, body)).status is RunStatus.COMPLETED
+    assert log.count == 4
+
+
 @pytest.mark.parametrize("fails", ["fail_before", "fail_after"])
 @pytest.mark.parametrize("nth", range(2, 9))
 def test_an_outage_in_the_middle_is_waited_out(monkeypatch: pytest.MonkeyPatch, fails: str, nth: int) -> None:

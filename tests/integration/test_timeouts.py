@@ -190,6 +190,71 @@ def test_a_handler_that_goes_on_after_its_cancellation_holds_back_its_undo(monke
     assert world.effects == set()
 
 
+def test_a_late_async_result_is_no_second_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that was given up and returns while the next attempt is under way adds no event, and ends nothing."""
+    monkeypatch.setattr(entering, "CANCEL_GRACE_SECONDS", 0.01)
+    world, let_go, second, returned = World(), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def cling(call: Call) -> None:
+        if call.attempt > 1:
+            second.set()
+            await returned.wait()
+            return
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+        returned.set()
+
+    a = world.action("a", do=cling, timeout=0.1, stop=stop_after_attempt(2), wait=wait_none())
+
+    async def body(run: Run) -> None:
+        await run.do(a, "x")
+
+    saga = a_saga(body)
+
+    async def scenario() -> None:
+        async with world.coordinator("memory://", saga) as coordinator:
+            handle = await coordinator.start(saga, run_id="run")
+            await second.wait()
+            let_go.set()
+            ran = await world.rest(handle)
+        assert ran.trail == ["do 1", "unknown 1", "do 1", "done 1", "COMPLETED"]
+
+    asyncio.run(scenario())
+
+
+def test_closing_does_not_wait_for_a_handler_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may never end; what was waited for is on record."""
+    monkeypatch.setattr(entering, "CANCEL_GRACE_SECONDS", 0.01)
+    world, let_go = World(), asyncio.Event()
+
+    async def cling(call: Call) -> None:
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+
+    a = world.action("a", do=cling, timeout=0.01, stop=stop_after_attempt(2), wait=lambda state: 3600)
+
+    async def body(run: Run) -> None:
+        await run.do(a, "x")
+
+    saga = a_saga(body)
+
+    async def scenario() -> None:
+        async with world.coordinator("memory://", saga, drain_seconds=30) as coordinator:
+            handle = await coordinator.start(saga, run_id="run")
+            await until(handle, e.ActionUnknown)
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 20
+        let_go.set()
+
+    asyncio.run(scenario())
+
+
 def test_a_late_result_is_no_second_end(log_url: str) -> None:
     """A thread that ends between two attempts adds no event of its own."""
     world = World()

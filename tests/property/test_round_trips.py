@@ -2,6 +2,7 @@
 
 import json
 import math
+import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from amends.actions.values import ValueType
 from amends.saga import events as e
 from amends.saga.codec import EventCodec
 from amends.saga.failures import describe, redact
+from amends.saga.ids import idempotency_key, undo_idempotency_key
 from tests.reporting import counted
 
 _TEXTS = st.text(st.characters(codec=None), max_size=20)
@@ -196,3 +198,11 @@ def test_any_error_text_can_be_recorded(text: str) -> None:
     assert len(info.message) <= 2_050
     info.message.encode()
     assert redact(redact(text)) == redact(text)
+
+
+@given(_TEXTS.filter(_is_utf8), _TEXTS.filter(_is_utf8))
+def test_keys_are_uuids_of_version_5(run_id: str, step: str) -> None:
+    """To the byte: they travel to other systems, and a run that began under an older release keeps its keys."""
+    namespace = uuid.UUID("5b1f4c0e-6a0f-5e0b-9d0c-2f6a3c1d7e42")
+    assert idempotency_key(run_id, step) == str(uuid.uuid5(namespace, f"{run_id} {step} do"))
+    assert undo_idempotency_key(run_id, step) == str(uuid.uuid5(namespace, f"{run_id} {step} undo"))

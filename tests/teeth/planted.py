@@ -27,23 +27,23 @@ def _tooth(name: str, file: str, old: str, new: str, *shapes: str) -> Tooth:
 
 DRIVER, DECISIONS, STATE = "saga/driver.py", "saga/decisions.py", "saga/state.py"
 ATTEMPTS, HOSTING, STANDING = "saga/attempts.py", "saga/hosting.py", "saga/standing.py"
-UNWIND, MEMORY = "saga/unwind.py", "saga/log/memory.py"
+UNWIND, OUTBOX, MEMORY = "saga/unwind.py", "saga/outbox.py", "saga/log/memory.py"
 
-_FLUSH = """            await self._append(batch)
-            self._durable_version += len(batch)
-            self._acknowledge()
-            for event, _ in batch:
-                effect = effect_of(event)
-                if effect is not None:
-                    self._carry_out(effect)
+_FLUSH = """        await self._append(batch)
+        self._outbox.appended(batch)
+        self.acknowledged.settle(None)
+        for event in batch.events:
+            effect = effect_of(event)
+            if effect is not None:
+                self._carry_out(effect)
 """
-_FLUSH_TOO_EARLY = """            for event, _ in batch:
-                effect = effect_of(event)
-                if effect is not None:
-                    self._carry_out(effect)
-            await self._append(batch)
-            self._durable_version += len(batch)
-            self._acknowledge()
+_FLUSH_TOO_EARLY = """        for event in batch.events:
+            effect = effect_of(event)
+            if effect is not None:
+                self._carry_out(effect)
+        await self._append(batch)
+        self._outbox.appended(batch)
+        self.acknowledged.settle(None)
 """
 
 TEETH: tuple[Tooth, ...] = (
@@ -102,7 +102,7 @@ TEETH: tuple[Tooth, ...] = (
     ),
     _tooth(
         "a claim after a command is not written into the table",
-        DRIVER,
+        OUTBOX,
         "self._standing = unowned(standing_of(state))",
         "self._standing = standing_of(state)",
         "undo-is-waived",

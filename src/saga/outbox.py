@@ -1,0 +1,95 @@
+"""The events of one run on their way to the log: in order, in batches, and who is told when they are durable."""
+
+from typing import NamedTuple
+
+from .awaited import Awaited
+from .events import Event
+from .log.port import Record, Standing
+from .standing import standing_after, standing_of, unowned
+from .state import RunState
+
+BATCH_BYTES = 1 << 20
+"""A run's pending events go into appends of about this size, so that a wide group does not make one huge commit."""
+
+
+class Batch(NamedTuple):
+    """What is appended at once.
+
+    Attributes:
+        events: in order.
+        records: the same, as they are stored.
+        standing: how the run stands after them.
+        change: the same, or None where nothing of it changes.
+    """
+
+    events: list[Event]
+    records: list[Record]
+    standing: Standing | None
+    change: Standing | None
+
+
+class Outbox:
+    """What one run has yet to append.
+
+    Args:
+        state: the run as it stands in the log.
+
+    Attributes:
+        durable_version: the version of the last event that is durable.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self.durable_version = state.version
+        self._standing = unowned(standing_of(state))
+        self._events: list[Event] = []
+        self._records: list[Record] = []
+        self._waiting: list[tuple[int, Awaited[None]]] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything is pending."""
+        return bool(self._events)
+
+    def put(self, event: Event, record: Record) -> None:
+        """Add an event; it is the run's next."""
+        self._events.append(event)
+        self._records.append(record)
+
+    def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
+        """Forget the pending events of these kinds."""
+        kept = [index for index, event in enumerate(self._events) if not isinstance(event, kinds)]
+        self._events = [self._events[index] for index in kept]
+        self._records = [self._records[index] for index in kept]
+
+    def next_batch(self) -> Batch:
+        """Take out what is to be appended next; at least one event is pending."""
+        size = count = 0
+        for record in self._records:
+            size += len(record.state)
+            if count and size > BATCH_BYTES:
+                break
+            count += 1
+        events, self._events = self._events[:count], self._events[count:]
+        records, self._records = self._records[:count], self._records[count:]
+        standing = self._standing
+        for event in events:
+            standing = standing_after(standing, event)
+        return Batch(events, records, standing, None if standing == self._standing else standing)
+
+    def appended(self, batch: Batch) -> None:
+        """Note that a batch is durable, and tell those who wait for it."""
+        self.durable_version += len(batch.events)
+        self._standing = batch.standing
+        while self._waiting and self._waiting[0][0] <= self.durable_version:
+            self._waiting.pop(0)[1].settle(None)
+
+    async def durable(self, version: int) -> None:
+        """Wait until the event of this version is durable; raises what `fail` is given."""
+        if self.durable_version < version:
+            waiting: Awaited[None] = Awaited()
+            self._waiting.append((version, waiting))
+            await waiting.wait()
+
+    def fail(self, error: BaseException) -> None:
+        """Tell those who wait that nothing more will become durable."""
+        for _, waiting in self._waiting:
+            waiting.fail(error)
