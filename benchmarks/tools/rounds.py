@@ -32,11 +32,16 @@ def alone(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def in_turns(rounds: int, contenders: Mapping[str, Callable[[], Figures]]) -> dict[str, list[Figures]]:
-    """Let each contender have its turn in each round; return what was found, a list of rounds for each."""
+    """Let each contender have its turn in each round; return what was found, a list of rounds for each.
+
+    Each round begins with another one: whoever always came first, or after the same one, would be told apart by that.
+    """
     found: dict[str, list[Figures]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, measure in contenders.items():
-            found[name].append(measure())
+    names = list(contenders)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            found[name].append(contenders[name]())
     return found
 
 

@@ -80,9 +80,9 @@ class PostgresLog:
 
     async def _open(self, *, asked: bool) -> Sequence[int]:
         _refuse_gaps()
-        writer = self._writer = PostgresSession(self._parameters, opening="postgres_writing")
+        writer = self._writer = PostgresSession(self._parameters)
         self._reader = PostgresSession(self._parameters)
-        self._bell = PostgresSession(self._parameters, opening="postgres_listen_work")
+        self._bell = PostgresSession(self._parameters, listen="postgres_listen_work")
         self._commits = GroupCommit(self, self._patience_seconds)
         try:
             return await self._ask(lambda: migrate(writer, asked=asked))
@@ -126,7 +126,7 @@ class PostgresLog:
 
     async def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
         """Yield all records of all runs in one order, and wait for more; see `Log.follow`."""
-        session = PostgresSession(self._parameters, opening="postgres_listen")
+        session = PostgresSession(self._parameters, listen="postgres_listen")
         self._followers.add(session)
         try:
             while self._reader is not None:
@@ -199,14 +199,12 @@ _BOUNDS = {"page_count": Int8(PAGE_COUNT), "page_bytes": Int8(PAGE_BYTES)}
 
 
 def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
-    run_ids: list[str] = []
-    versions: list[Int8] = []
-    for append in batch:
-        first, count = append.expected_version + 1, len(append.records)
-        run_ids += [append.run_id] * count
-        versions += map(Int8, range(first, first + count))
-    topics, states = zip(*(record for append in batch for record in append.records), strict=True)
-    return [run_ids, versions, list(topics), list(states)]
+    rows = [
+        (append.run_id, Int8(version), record.topic, record.state)
+        for append in batch
+        for version, record in enumerate(append.records, append.expected_version + 1)
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _standing_columns(batch: Sequence[Append]) -> list[list[Any]]:

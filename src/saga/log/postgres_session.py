@@ -56,12 +56,12 @@ class PostgresSession:
 
     Args:
         parameters: from `conninfo`.
-        opening: the name of a statement that each new connection begins with.
+        listen: the name of a statement that makes the connection listen to a channel.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], *, opening: LiteralString | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, Any], *, listen: LiteralString | None = None) -> None:
         self._parameters = parameters
-        self._opening = opening
+        self._listen = listen
         self._lock = asyncio.Lock()
         self._connection: Connection | None = None
         self._closed = False
@@ -146,8 +146,8 @@ class PostgresSession:
             async with asyncio.timeout(_REPLY_SECONDS):
                 self._connection = await _connected(self._parameters)
                 await self._connection.execute(statement("postgres_session"))
-                if self._opening:
-                    await self._connection.execute(statement(self._opening))
+                if self._listen:
+                    await self._connection.execute(statement(self._listen))
         except TimeoutError as error:
             raise LogUnavailable(f"PostgreSQL did not answer within {_REPLY_SECONDS:g} s") from error
         return self._connection
