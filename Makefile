@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: bench campaign check clean constraints demo format help teeth test
+.PHONY: bench bench-peers campaign check clean constraints demo format help teeth test
 
 # An interpreter of your choice: make test PYTHON=python3.13 (after make clean)
 PYTHON ?=
@@ -20,7 +20,8 @@ help:
 	@echo "make check        formatting, lint, types, import contract, and the code blocks in the docs"
 	@echo "make campaign     the long fault campaigns, simulated and with real processes (ARGS=\"--seed 7\")"
 	@echo "make teeth        plant bugs in a copy of the engine and see each caught"
-	@echo "make bench        the benchmarks (ARGS=name runs one)"
+	@echo "make bench        the benchmarks, in a few minutes (ARGS=name runs one; AMENDS_BENCH=long: the long form)"
+	@echo "make bench-peers  the same run by its peers, which are installed beside the project (ARGS=\"DBOS Absurd\")"
 	@echo "make format       format the code and mend what the linter can mend"
 	@echo "make constraints  install the newest versions that pyproject.toml allows and write constraints.txt"
 	@echo "make clean        remove everything that make and the tools have made"
@@ -54,6 +55,20 @@ bench: $(READY)
 		echo "== $$name"; $(BIN)/python -m "benchmarks.$$name"; \
 	done; test -n "$$found" || { echo "no benchmark of that name in benchmarks/"; exit 1; }
 
+# The peers have an environment of their own, so that nothing of theirs comes near the project's.
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
+
+bench-peers: $(READY) $(PEERS_READY)
+	@$(BIN)/python -m benchmarks.peers.compare $(ARGS)
+
+$(PEERS_READY): benchmarks/peers/requirements.txt benchmarks/peers/package.json
+	@echo "Setting up $(PEERS) ..."
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install -qq -r benchmarks/peers/requirements.txt
+	@if command -v npm >/dev/null; then npm install --silent --no-package-lock --prefix benchmarks/peers; fi
+	@touch $@
+
 campaign: $(READY)
 	@$(BIN)/python -m amends.testing.campaign
 	@$(BIN)/python -m tests.campaign $(ARGS)
@@ -65,7 +80,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 clean:
-	@rm -rf $(VENV) build dist amends.egg-info .coverage .coverage.* htmlcov \
+	@rm -rf $(VENV) $(PEERS) benchmarks/peers/node_modules build dist amends.egg-info .coverage .coverage.* htmlcov \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 

@@ -2,8 +2,9 @@
 
 1. Recovery: a worker is killed inside a handler, and another one, which is idle, takes the run over. Measured from the
    kill to the next entry into a handler, for several lengths of the lease (scoreboard S15: p99 below lease + 2 s).
-2. A hundred thousand unfinished runs, left by a worker that is gone: from the start of a worker's process to its first
-   claim, and the most memory it ever had while it worked for a few seconds (S16: 2 s, 300 MB).
+2. A hundred thousand unfinished runs (ten thousand in the short form), left by a worker that is gone: from the start
+   of a worker's process to its first claim, and the most memory it ever had while it worked for a few seconds
+   (S16: 2 s, 300 MB).
 
 Back of the envelope: a lease is renewed every quarter of it, so when its owner is killed it lasts another 0.75 to 1
 lease. The others look three times a lease: up to a third of a lease later. Then come some questions, one read and one
@@ -28,6 +29,7 @@ from amends.saga import events as e
 from amends.saga.codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
 from amends.saga.log.open import open_log
 from amends.saga.log.port import Standing
+from benchmarks.tools.rounds import form
 from tests.campaign.crew import Crew
 from tests.campaign.ledger import At, Ledger, Line, Tail
 from tests.campaign.trips import Agency, Leg
@@ -35,9 +37,9 @@ from tests.campaign.watch import Watch, watching
 from tests.campaign.worker import Post
 from tests.postgres import fresh_database, running_server
 
-LEASES = (0.5, 1.0, 2.0)
-KILLS = 40
-WAITING_RUNS = 100_000
+LEASES = form((1.0,), (0.5, 1.0, 2.0))
+KILLS = form(8, 40)
+WAITING_RUNS = form(10_000, 100_000)
 RUNS_A_BATCH = 500
 WORK_SECONDS = 5.0
 

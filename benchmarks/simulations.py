@@ -12,6 +12,7 @@ CPU time, so that other work on the machine does not count. Run it: make bench A
 import gc
 import statistics
 import time
+from typing import Any
 
 from tenacity import stop_after_attempt, wait_fixed
 
@@ -23,7 +24,7 @@ ROUNDS = 5
 RUNS = 400
 
 world = World()
-POLICY = {"stop": stop_after_attempt(3), "wait": wait_fixed(1)}
+POLICY: dict[str, Any] = {"stop": stop_after_attempt(3), "wait": wait_fixed(1)}
 
 
 @action("create-user", **POLICY)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from amends.errors import AppendConflict, LogError, LogUnavailable
-from amends.saga.log.port import Record
+from amends.saga.log.port import Backlog, Record
 from amends.saga.log.writer import Append, GroupCommit
 from tests.logs import a_record
 
@@ -269,5 +269,44 @@ def test_a_writer_that_is_cancelled_leaves_nobody_waiting() -> None:
         assert task is not None
         task.cancel()
         assert [type(outcome) for outcome in await pending] == [LogUnavailable] * 2
+
+    asyncio.run(scenario())
+
+
+def test_the_backlog_is_bounded_by_the_runs_in_flight_when_the_database_is_slow() -> None:
+    """A run waits for its append before it hands in the next, so however much there is to do, little waits."""
+
+    async def scenario() -> None:
+        backend = Scripted()
+        writer = GroupCommit(backend, batch_count=2)
+        most = 0
+
+        async def run(name: str) -> None:
+            nonlocal most
+            for version in range(20):
+                await writer.append(name, version, [a_record("x")])
+                most = max(most, writer.backlog.append_count)
+
+        await asyncio.gather(*map(run, "abcdefg"))
+        assert 2 <= most <= 7
+        assert writer.backlog == Backlog(0, 0, len(backend.batches))
+
+    asyncio.run(scenario())
+
+
+def test_the_backlog_counts_what_is_being_written_and_what_waits_behind_it() -> None:
+    async def scenario() -> None:
+        backend = Scripted()
+        writer = GroupCommit(backend)
+        backend.gate.clear()
+        first = asyncio.create_task(_append_all(writer, "a", "b"))
+        await asyncio.sleep(0.001)
+        second = asyncio.create_task(_append_all(writer, "c"))
+        await asyncio.sleep(0.001)
+        size_bytes = sum(map(len, a_record("x")))
+        assert writer.backlog == Backlog(3, 3 * size_bytes, 1)
+        backend.gate.set()
+        await asyncio.gather(first, second)
+        assert writer.backlog == Backlog(0, 0, 2)
 
     asyncio.run(scenario())

@@ -17,6 +17,23 @@ class Record(NamedTuple):
     state: bytes
 
 
+class Backlog(NamedTuple):
+    """What waits in this process to be written, or is being written: how far the database lags behind the runs.
+
+    A run waits for its append before it goes on, so the backlog is bounded by what is in flight. One that stays at its
+    bound says that the database is the limit.
+
+    Attributes:
+        append_count: appends, at most one a run.
+        size_bytes: their records together.
+        commit_count: transactions so far, attempts that were not answered included.
+    """
+
+    append_count: int
+    size_bytes: int
+    commit_count: int
+
+
 class Standing(NamedTuple):
     """How a run stands for those who look for work; committed together with the append that changes it.
 

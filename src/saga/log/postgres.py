@@ -16,7 +16,7 @@ from ...errors import LogUnavailable, SchemaMismatch
 from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
-from .port import Claimable, Pulse, Record, Standing
+from .port import Backlog, Claimable, Pulse, Record, Standing
 from .postgres_pulse import PostgresPulse
 from .postgres_roster import PostgresRoster
 from .postgres_schema import migrate
@@ -109,6 +109,11 @@ class PostgresLog:
         """
         _opened(self._writer)
         await self._commits.append(run_id, expected_version, records, standing)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in this process to be written, or is being written."""
+        return self._commits.backlog
 
     async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
         """Return a run's records with versions above `after_version`, in order; see `Log.read`.

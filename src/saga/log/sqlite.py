@@ -13,7 +13,7 @@ from typing import TypeVar
 from .following import Bell, Notification, tail
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
-from .port import Claimable, Pulse, Record, Standing
+from .port import Backlog, Claimable, Pulse, Record, Standing
 from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_pulse import SQLitePulse
 from .sqlite_roster import SQLiteRoster, is_for_anybody, note
@@ -104,6 +104,11 @@ class SQLiteLog:
         """
         self._writer.check_started()
         await self._commits.append(run_id, expected_version, records, standing)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in this process to be written, or is being written."""
+        return self._commits.backlog
 
     async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
         """Return a run's records with versions above `after_version`, in order; see `Log.read`.

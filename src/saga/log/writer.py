@@ -7,12 +7,12 @@ before it was being committed (or, for the first, in the same turn of the event 
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from ...errors import AppendConflict, LogUnavailable
 from .patience import Patience
-from .port import Record, Standing
+from .port import Backlog, Record, Standing
 
 __all__ = ["Append", "Backend", "GroupCommit", "is_stored"]
 
@@ -69,7 +69,9 @@ class _Waiting:
     def __init__(self, append: Append, done: "asyncio.Future[None]") -> None:
         self.append = append
         self.done = done
-        self.size_bytes = sum(len(record.topic) + len(record.state) for record in append.records)
+        self.size_bytes = 0
+        for topic, state in append.records:
+            self.size_bytes += len(topic) + len(state)
 
     def succeed(self) -> None:
         if not self.done.done():  # its caller may have been cancelled
@@ -104,8 +106,16 @@ class GroupCommit:
         self._batch_bytes = batch_bytes
         self._batch_count = batch_count
         self._queue: deque[_Waiting] = deque()
+        self._append_count = 0
+        self._size_bytes = 0
+        self._commit_count = 0
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits to be written, or is being written."""
+        return Backlog(self._append_count, self._size_bytes, self._commit_count)
 
     async def append(
         self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
@@ -125,9 +135,15 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(Append(run_id, expected_version, tuple(records), standing), loop.create_future())
         self._queue.append(waiting)
+        self._append_count += 1
+        self._size_bytes += waiting.size_bytes
         if self._writer is None:
             self._writer = loop.create_task(self._drain(), name="amends group commit")
-        await waiting.done
+        try:
+            await waiting.done
+        finally:
+            self._append_count -= 1
+            self._size_bytes -= waiting.size_bytes
 
     async def close(self) -> None:
         """Refuse new appends and let those under way end. Safe to call twice."""
@@ -170,8 +186,13 @@ class GroupCommit:
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         appends = [waiting.append for waiting in batch]
+
+        def commit() -> Awaitable[Collection[str]]:
+            self._commit_count += 1
+            return self._backend.commit(appends)
+
         try:
-            conflicted = await self._patience.ask(lambda: self._backend.commit(appends)) if appends else ()
+            conflicted = await self._patience.ask(commit) if appends else ()
         except LogUnavailable as error:
             self._give_up(batch, str(error), error)
         except Exception as error:
@@ -192,12 +213,14 @@ class GroupCommit:
 
     async def _answer(self, batch: Sequence[_Waiting], conflicted: Collection[str]) -> None:
         """Tell the callers, those who need no second look first."""
-        for waiting in batch:
-            if waiting.append.run_id not in conflicted:
-                waiting.succeed()
+        doubtful: list[_Waiting] = []
         for waiting in batch:
             if waiting.append.run_id in conflicted:
-                await self._settle(waiting)
+                doubtful.append(waiting)
+            else:
+                waiting.succeed()
+        for waiting in doubtful:
+            await self._settle(waiting)
 
     async def _settle(self, waiting: _Waiting) -> None:
         """Read back who wrote: we ourselves, in an attempt whose reply was lost, or somebody else."""
