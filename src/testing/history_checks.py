@@ -17,7 +17,8 @@ __all__ = ["INVARIANTS", "History"]
 SETTLED = ("ok", "failed", "unknown")
 _ACCEPTED = (e.RemainingWhy.IRREVERSIBLE, e.RemainingWhy.WAIVED)
 _PARKED_AT_REST = (e.ParkReason.UNDO_FAILED, e.ParkReason.OUTCOME_UNKNOWN)
-_MAY_STAND_TWICE = (e.RunParked, e.RunResumed)
+_MAY_STAND_TWICE = (e.RunParked, e.RunResumed, e.RunStarted)
+"""Of starts, `one_start_and_one_end` says the same."""
 _SETS_A_TIME = (e.ActionFailed, e.ActionUnknown, e.CompensationFailed)
 _STARTS = (e.ActionStarted, e.CompensationStarted)
 
@@ -49,10 +50,9 @@ class History:
 def nothing_twice(history: History) -> Iterator[str]:
     """I1: no event stands in the log twice."""
     events = history.events
-    once = [event for event in events if not isinstance(event, _MAY_STAND_TWICE)]
-    for (topic, text), count in Counter((event.TOPIC, event.model_dump_json()) for event in once).items():
+    for event, count in Counter(event for event in events if not isinstance(event, _MAY_STAND_TWICE)).items():
         if count > 1:
-            yield f"{count} times {topic} {text}"
+            yield f"{count} times {event.TOPIC} {event.model_dump_json()}"
 
 
 def one_start_and_one_end(history: History) -> Iterator[str]:

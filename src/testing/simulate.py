@@ -7,25 +7,23 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from ..errors import DefinitionError, SimulationStuck
 from ..saga.codec import EventCodec
-from ..saga.events import Event, ParkReason, RunParked
-from ..saga.state import RunState, UndoStatus, fold
 from .checker import Violation, check
 from .client import Client
 from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
-from .history_checks import History
 from .journal import Booted, Journal
-from .ledger import Kind, Ledger
-from .plan import PAUSES, HandlerFault, Plan
+from .ledger import Ledger
+from .plan import PAUSES, Plan
 from .processes import Process
 from .scenario import Scenario
 from .simulation import Simulation
+from .simulation_checks import breaches
 from .virtual_time import VirtualClock
 
 __all__ = ["simulate"]
@@ -98,7 +96,6 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
     records = tuple(stage.log.records(scenario.run_id))
     events = tuple(map(_codec.decode, records))
     broken += check(events, stage.ledger.notes)
-    broken += _more(scenario, stage, events)
     done = Simulation(
         scenario=scenario,
         plan=plan,
@@ -110,27 +107,17 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
         process_count=len(stage.processes),
         told=tuple(stage.client.told),
         here=here,
-        violations=tuple(broken),
+        asked_outside=frozenset(what for process in stage.processes for what in process.asked_outside),
+        violations=(),
     )
-    own = None if scenario.holds is None else _own_breach(scenario.holds, done)
-    return done if own is None else replace(done, violations=(*broken, Violation("holds", own)))
-
-
-def _own_breach(holds: Callable[[Simulation], object], simulation: Simulation) -> str | None:
-    """Return what the scenario's own property has to say against a simulation."""
-    try:
-        return "it returned False" if holds(simulation) is False else None
-    except AssertionError as error:
-        return str(error) or "the assertion is false"
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+    broken += breaches(done)
+    return replace(done, violations=tuple(broken)) if broken else done
 
 
 class _Stage:
     """The processes of a simulation, one after the other or by turns."""
 
     def __init__(self, scenario: Scenario, plan: Plan, *, here: bool) -> None:
-        self.plan = plan
         self.clock = VirtualClock(scenario.limit_seconds)
         self.journal = Journal()
         self.log = FaultyLog(self.clock, plan, self.journal)
@@ -189,36 +176,3 @@ class _Stage:
         )
         self.processes.append(process)
         return process
-
-
-def _more(scenario: Scenario, stage: _Stage, events: tuple[Event, ...]) -> Iterator[Violation]:
-    """Yield what only the scenario, the processes and the client can tell."""
-    for what in sorted({what for process in stage.processes for what in process.asked_outside}):
-        yield Violation("nothing_from_outside", f"{what}: there is none in a simulation; give the action a stand-in")
-    state = fold(scenario.run_id, events)
-    if not state.version:
-        yield Violation("no_start_is_lost", "the log has no such run")
-        return
-    for status in {status for status in stage.client.told if status.ended} - {state.status}:
-        yield Violation("everybody_is_told_the_same", f"{status}, and the log says {state.status}")
-    if scenario.world is not None:
-        history = History(events)
-        for what in scenario.world.breaches(scenario.run_id, history):
-            yield Violation("effects_fit_the_end", what)
-    if not stage.journal.fired and scenario.ends not in (None, state.status):
-        yield Violation("ends_as_it_should", f"without any fault, the run is {state.status} and not {scenario.ends}")
-    for event in events:
-        if isinstance(event, RunParked) and event.reason is ParkReason.DIVERGED:
-            yield Violation("replays_ask_the_same", f"the saga does not ask for the same steps again: {event.detail}")
-    yield from _undos_that_fail(scenario, stage, state)
-
-
-def _undos_that_fail(scenario: Scenario, stage: _Stage, state: RunState) -> Iterator[Violation]:
-    """Yield the undos that the run is parked over although the plan has nothing against them."""
-    if state.parked and state.parked.reason is ParkReason.UNDO_FAILED:
-        plan = stage.plan
-        struck = {fault.action for fault in plan if isinstance(fault, HandlerFault) and fault.kind is not Kind.DO}
-        for step in state.steps.values() if not scenario.undos_may_fail else ():
-            if step.undo is UndoStatus.FAILED and step.action not in struck:
-                error = step.undo_error.message if step.undo_error else ""
-                yield Violation("undos_work", f"the undo of step {step.path} ({step.action}) fails by itself: {error}")

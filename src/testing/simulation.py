@@ -34,6 +34,7 @@ class Simulation:
         process_count: how many processes it took.
         told: what the client was told of the run, in order.
         here: the client's process hosted the run.
+        asked_outside: what the handlers asked for that there is none of in a simulation.
         violations: what was wrong.
     """
 
@@ -47,6 +48,7 @@ class Simulation:
     process_count: int
     told: tuple[RunStatus, ...]
     here: bool
+    asked_outside: frozenset[str]
     violations: tuple[Violation, ...]
 
     def __repr__(self) -> str:
