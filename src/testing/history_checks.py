@@ -21,6 +21,9 @@ _MAY_STAND_TWICE = (e.RunParked, e.RunResumed, e.RunStarted)
 """Of starts, `one_start_and_one_end` says the same."""
 _SETS_A_TIME = (e.ActionFailed, e.ActionUnknown, e.CompensationFailed)
 _STARTS = (e.ActionStarted, e.CompensationStarted)
+_SETS_GOING = (e.RunResumed, e.RunFailing)
+_GETS_DONE = (e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed)
+_LAPSES_AT_MOST = 5
 
 
 class History:
@@ -167,7 +170,62 @@ def parked_says_why_and_what(history: History) -> Iterator[str]:
             if not event.detail:
                 yield "parked without a detail"
             if event.reason in _PARKED_AT_REST:
-                yield from _remaining_fits(trace(events[:place]).values(), event.remaining)
+                steps = trace(events[:place])
+                yield from _remaining_fits(steps.values(), event.remaining)
+                if event.reason is e.ParkReason.UNDO_FAILED:
+                    yield from _parked_too_early(list(steps.values()))
+
+
+def _parked_too_early(steps: Sequence[Trace]) -> Iterator[str]:
+    """An undo that failed holds back only what must wait for it; the rest is undone first."""
+    wanted = [s for s in steps if s.doing in UNDOABLE and not s.irreversible and s.undoing not in ("undone", "waived")]
+    last_start = max((step.latest_start for step in wanted), default=-1)
+    for step in wanted:
+        if step.undoing in ("running", "backoff"):
+            yield f"parked while the undo of step {step.path} was {step.undoing}"
+        elif step.undoing == "none" and last_start <= step.settled_at:
+            yield f"parked although step {step.path} could be undone"
+
+
+def parked_runs_wait(history: History) -> Iterator[str]:
+    """I12: a parked run is nobody's business until a person has said something."""
+    parked = False
+    for place, event in enumerate(history.events):
+        if isinstance(event, e.RunParked):
+            parked = True
+        elif isinstance(event, _SETS_GOING):
+            parked = False
+        elif parked and isinstance(event, (e.RunClaimed, *_STARTS)):
+            yield f"{type(event).__name__} stands at {place}, and nobody had set the parked run going"
+
+
+def commands_have_an_actor(history: History) -> Iterator[str]:
+    """I12: who cancels, retries or waives is on record, and why."""
+    for event in history.events:
+        match event:
+            case e.RunFailing(reason=e.FailingReason.CANCELLED, by=by, error=error):
+                known = bool(by and error.message)
+            case e.RunResumed(by=by, reason=reason) | e.CompensationWaived(by=by, reason=reason):
+                known = bool(by and reason)
+            case _:
+                known = True
+        if not known:
+            yield f"nobody knows who said {type(event).__name__}, or why"
+
+
+def silent_workers_are_counted(history: History) -> Iterator[str]:
+    """I19: a run over which five workers fell silent in a row, with nothing done in between, is parked; no other is."""
+    events = history.events
+    lapses = 0
+    for place, event in enumerate(events):
+        if isinstance(event, _GETS_DONE):
+            lapses = 0
+        elif isinstance(event, e.RunClaimed):
+            lapses += event.lapsed
+            if lapses > _LAPSES_AT_MOST:
+                yield f"{lapses} workers in a row fell silent, and it was claimed again at {place}"
+        elif isinstance(event, e.RunParked) and event.reason is e.ParkReason.WORKERS_DIED and lapses < _LAPSES_AT_MOST:
+            yield f"parked at {place} when {lapses} workers had fallen silent"
 
 
 def _remaining_fits(steps: Iterable[Trace], remaining: Sequence[e.Remaining]) -> Iterator[str]:
@@ -257,6 +315,9 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     the_unwind_is_the_mirror,
     ends_say_what_is_so,
     parked_says_why_and_what,
+    parked_runs_wait,
+    commands_have_an_actor,
+    silent_workers_are_counted,
     epochs_rise,
     keys_are_stable,
     waits_are_kept,

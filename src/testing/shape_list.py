@@ -63,6 +63,9 @@ _SEQUENCES = (
 _PARALLEL = (
     _done("two-abreast", par(*_ok("a", "b"))),
     _done("five-abreast", par(*_ok("a", "b", "c", "d", "e"))),
+    _done("two-abreast-then-one", seq(par(*_ok("a", "b")), *_ok("c"))),
+    _done("limited", Block(How.PAR, tuple(Step(name, seconds=1.0) for name in "abcd"), limit=2)),
+    _undone("limited-fails", seq(Block(How.PAR, (*_ok("a", "b"), _fails(), *_ok("c")), limit=1))),
     _undone("one-of-three-fails", par(Step("a"), _fails(), Step("b", seconds=2.0))),
     _undone("late-sibling-succeeds", seq(*_ok("a"), par(_fails(), Step("b", seconds=3.0), Step("c", seconds=1.0)))),
     _undone("late-sibling-fails", par(_fails(), Step("b", do=RAISES, attempts=2, seconds=2.0))),
@@ -84,6 +87,7 @@ _CAUGHT = (
     _done("caught", seq(*_ok("a"), _caught(_fails()), *_ok("b"))),
     _undone("caught-then-fails", seq(*_ok("a"), _caught(_fails("g")), *_ok("b"), _fails())),
     _done("another-way", seq(*_ok("a"), Block(How.AGAIN, (_fails(), Step("b"))), *_ok("c"))),
+    _done("caught-abreast", seq(_caught(par(_fails(), Step("b", seconds=2.0))), *_ok("c"))),
     _done("caught-in-branch", par(seq(_caught(_fails()), *_ok("a")), seq(*_ok("b")))),
     _done("caught-unknown", seq(_caught(Step("a", do=VANISHES, on_unknown="undo")), *_ok("b"))),
 )
@@ -110,6 +114,7 @@ _UNKNOWN = (
     _done("probed", seq(Step("a", do=(LOSES,), probe=True), *_ok("b"))),
     _undone("probed-and-absent", seq(Step("a", do=(VANISHES,), probe=True), *_ok("b"), _fails())),
     _undone("unknown-is-undone", seq(*_ok("z"), Step("a", do=LOSES, on_unknown="undo"))),
+    _undone("unknown-once-is-undone", seq(*_ok("z"), Step("a", do=(LOSES,), on_unknown="undo"))),
     _undone("unknown-is-probed-and-undone", seq(Step("a", do=LOSES, on_unknown="undo", probe=True))),
     _done(
         "a-crash-is-undone",
@@ -119,6 +124,7 @@ _UNKNOWN = (
     _done("a-crash-parks", seq(Step("a", on_unknown="park"), *_ok("b")), or_else=_OR_PARKED),
     _done("parks-and-is-retried", seq(Step("a", do=(VANISHES,), on_unknown="park"), *_ok("b")), orders=("retry",) * 4),
     _undone("parks-and-is-cancelled", seq(*_ok("z"), Step("a", do=LOSES, on_unknown="park")), orders=("cancel",) * 4),
+    _parked("unknown-once-parks", seq(*_ok("z"), Step("a", do=(LOSES,), on_unknown="park"))),
     _parked("parks-beside-another", par(Step("a", do=LOSES, on_unknown="park"), Step("b", seconds=1.0))),
 )
 
@@ -134,6 +140,22 @@ _UNDOING = (
         "undo-is-waived",
         seq(*_ok("a"), Step("b", undo=RAISES, undo_attempts=1), *_ok("c"), _fails()),
         orders=("waive 2",) * 6,
+    ),
+    _parked(
+        "undo-fails-beside-a-branch",
+        seq(
+            par(Step("a", undo=RAISES, undo_attempts=1, seconds=1.0), seq(*_ok("b"), Step("c", seconds=3.0))), _fails()
+        ),
+    ),
+    _partly(
+        "the-wrong-step-is-waived-first",
+        seq(*_ok("a"), Step("b", undo=RAISES, undo_attempts=1), _fails()),
+        orders=("waive 1", *("waive 2",) * 6),
+    ),
+    _undone(
+        "undo-is-retried-with-a-new-budget",
+        seq(Step("a", undo=(RAISES, RAISES, RAISES), undo_attempts=2), _fails()),
+        orders=("retry",),
     ),
     _undone(
         "undo-is-retried",

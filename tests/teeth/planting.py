@@ -1,17 +1,21 @@
-"""Plants a bug into a copy of the source and runs the simulator over it, in a process of its own."""
+"""Plants a bug into a copy of the source and runs the testing kit over it, in a process of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.teeth.planted import Tooth
+from tests.teeth.tooth import Tooth
 from tests.tree import ROOT, SRC
 
-__all__ = ["Verdict", "plant"]
+__all__ = ["Bite", "Verdict", "plant", "plant_all"]
 
 LIMIT_SECONDS = 100
 
@@ -25,31 +29,73 @@ class Verdict(StrEnum):
     """It could not be planted: the source has changed."""
 
 
-def plant(tooth: Tooth) -> tuple[Verdict, str]:
+class Bite(NamedTuple):
+    """What came of one planted bug.
+
+    Attributes:
+        tooth: the bug.
+        verdict: what became of it.
+        what: the first thing that was wrong, or why there is nothing to tell.
+        invariants: which ones the smallest plan breaks.
+        elsewhere: which ones any finding breaks.
+        scenario: where.
+        plan: the smallest that shows it.
+    """
+
+    tooth: Tooth
+    verdict: Verdict
+    what: str
+    invariants: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    scenario: str = ""
+    plan: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what[:110]} [{self.scenario} under {self.plan}]" if self.plan else self.what[:200]
+
+
+def plant(tooth: Tooth) -> Bite:
     """Plant a bug; returns whether it is caught, and by what."""
     with tempfile.TemporaryDirectory(prefix="amends-teeth-") as directory:
         copy = Path(directory) / "amends"
-        shutil.copytree(SRC, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(SRC, copy)  # With the byte code: whatever is not patched is not compiled again.
         for patch in tooth.patches:
             file = copy / patch.file
             text = file.read_text(encoding="utf-8")
             if text.count(patch.old) != 1:
-                return Verdict.BROKEN, f"{patch.file} holds the old text {text.count(patch.old)} times"
+                why = f"{patch.file} holds the old text {text.count(patch.old)} times: {patch.old.strip()[:60]!r}"
+                return Bite(tooth, Verdict.BROKEN, why)
             file.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
         return _bite(Path(directory), tooth)
 
 
-def _bite(directory: Path, tooth: Tooth) -> tuple[Verdict, str]:
-    command = [sys.executable, str(ROOT / "tests" / "teeth" / "bite.py"), *tooth.shapes]
-    environment = os.environ | {"PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
+def plant_all(teeth: Iterable[Tooth]) -> Iterator[Bite]:
+    """Plant one bug after the other, as many at once as there are processors; yields in the order of the bugs."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(plant, teeth)
+
+
+def _bite(directory: Path, tooth: Tooth) -> Bite:
+    command = [sys.executable, "-m", "tests.teeth.bite", tooth.name]
+    paths = os.pathsep.join([str(directory), str(ROOT)])
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             command, cwd=directory, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        return Verdict.CAUGHT, f"it did not end within {LIMIT_SECONDS} s"
-    if done.returncode == 1 and done.stdout:
-        return Verdict.CAUGHT, done.stdout.strip().splitlines()[0]
+        return Bite(tooth, Verdict.MISSED, f"it did not end within {LIMIT_SECONDS} s")
     if done.returncode:
-        return Verdict.BROKEN, (done.stderr.strip().splitlines() or ["it died"])[-1]
-    return Verdict.MISSED, f"by {', '.join(tooth.shapes)}"
+        return Bite(tooth, Verdict.BROKEN, (done.stderr.strip().splitlines() or ["it died"])[-1])
+    told = json.loads(done.stdout)
+    if not told:
+        return Bite(tooth, Verdict.MISSED, f"in {', '.join(tooth.scenarios)}")
+    return Bite(
+        tooth,
+        Verdict.CAUGHT,
+        told["what"],
+        tuple(told["invariants"]),
+        tuple(told["elsewhere"]),
+        told["scenario"],
+        told["plan"],
+    )

@@ -1,33 +1,7 @@
-"""The planted bugs: what is changed in the engine's source, and where the simulator should trip over it."""
+"""Bugs of the log, of the driver's loop and recovery, of decisions, and of who has a run."""
 
-from typing import NamedTuple
-
-__all__ = ["TEETH", "Patch", "Tooth"]
-
-
-class Patch(NamedTuple):
-    """One change of the source. The old text must stand in the file exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-class Tooth(NamedTuple):
-    """A bug, and the shapes that are explored with one fault, in all modes, until something is wrong."""
-
-    name: str
-    patches: tuple[Patch, ...]
-    shapes: tuple[str, ...]
-
-
-def _tooth(name: str, file: str, old: str, new: str, *shapes: str) -> Tooth:
-    return Tooth(name, (Patch(file, old, new),), shapes)
-
-
-DRIVER, DECISIONS, STATE = "saga/driver.py", "saga/decisions.py", "saga/state.py"
-ATTEMPTS, HOSTING, STANDING = "saga/attempts.py", "saga/hosting.py", "saga/standing.py"
-UNWIND, OUTBOX, MEMORY = "saga/unwind.py", "saga/outbox.py", "saga/log/memory.py"
+from tests.teeth.planted.places import ATTEMPTS, DECISIONS, DRIVER, HOSTING, MEMORY, OUTBOX, STANDING, STATE, UNWIND
+from tests.teeth.tooth import Patch, Tooth, tooth
 
 _FLUSH = """        await self._append(batch)
         self._outbox.appended(batch)
@@ -47,7 +21,15 @@ _FLUSH_TOO_EARLY = """        for event in batch.events:
 """
 
 TEETH: tuple[Tooth, ...] = (
-    _tooth(
+    tooth(
+        "a success is recorded twice",
+        DRIVER,
+        "            self.take(moment)\n        except ValueTooLarge as error:\n            self.take(m.AttemptUnknown",
+        "            self.take(moment)\n            self.take(moment)\n"
+        "        except ValueTooLarge as error:\n            self.take(m.AttemptUnknown",
+        "one",
+    ),
+    tooth(
         "the log takes what is written at an old version",
         MEMORY,
         "            raise AppendConflict(run_id, expected_version)\n",
@@ -55,7 +37,7 @@ TEETH: tuple[Tooth, ...] = (
         "three",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "a conflict is taken for success",
         DRIVER,
         "            except LogUnavailable:\n                if not",
@@ -64,72 +46,72 @@ TEETH: tuple[Tooth, ...] = (
         "three",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "an append that failed is taken for written",
         DRIVER,
         "                await asyncio.sleep(OUTAGE_PAUSE_SECONDS)\n",
         "                return\n",
         "three",
     ),
-    _tooth(
+    tooth(
         "recovery enters an attempt again without saying that it is unknown",
         DRIVER,
         "self.take(self._attempts.crashed(step))",
         "self._carry_out(fx.EnterAction(path, step.attempts))",
         "three",
     ),
-    _tooth(
+    tooth(
         "recovery forgets the back-off",
         DRIVER,
         "self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))",
         "self.take(m.RetryDue(path))",
         "patient",
     ),
-    _tooth(
+    tooth(
         "recovery asks for recorded steps again",
         DRIVER,
         "        if path not in self.state.steps:\n",
         "        if True:\n",
         "three",
     ),
-    _tooth("a handler is entered before that is durable", DRIVER, _FLUSH, _FLUSH_TOO_EARLY, "three"),
-    _tooth(
+    tooth("a handler is entered before that is durable", DRIVER, _FLUSH, _FLUSH_TOO_EARLY, "three"),
+    tooth(
         "a claim that begins an undo calls it crashed",
         DRIVER,
         "for path in self._interrupted_undos:",
         "for path in sorted(self.state.undoing):",
         "undo-is-waived",
     ),
-    _tooth(
+    tooth(
         "a claim after a command is not written into the table",
         OUTBOX,
         "self._standing = unowned(standing_of(state))",
         "self._standing = standing_of(state)",
         "undo-is-waived",
     ),
-    _tooth(
+    tooth(
         "an undo that was under way is not taken up",
         DRIVER,
         "            if step.undo is UndoStatus.RUNNING:\n",
         "            if False:\n",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "siblings are not waited for before the undo",
         DECISIONS,
         "    if state.status is not RunStatus.UNWINDING or state.active:\n",
         "    if state.status is not RunStatus.UNWINDING:\n",
         "gather-fails",
     ),
-    _tooth("the epoch does not rise", DECISIONS, "epoch=state.epoch + 1", "epoch=max(1, state.epoch)", "three"),
-    _tooth(
+    tooth("the epoch does not rise", DECISIONS, "epoch=state.epoch + 1", "epoch=max(1, state.epoch)", "three"),
+    tooth(
         "a failing run tries again",
         DECISIONS,
         "            retry_at = retry_at if running else None\n",
         "",
         "gather-fails-beside-a-flaky-one",
     ),
-    _tooth(
+    tooth(
         "what succeeds late is not recorded",
         DECISIONS,
         "            yield e.ActionSucceeded(",
@@ -148,127 +130,127 @@ TEETH: tuple[Tooth, ...] = (
         ),
         ("detached",),
     ),
-    _tooth(
+    tooth(
         "what was waived is not said to remain",
         DECISIONS,
         "            return RemainingWhy.WAIVED\n",
         "            return None\n",
         "undo-is-waived",
     ),
-    _tooth(
+    tooth(
         "an undo carries the key of its step",
         DECISIONS,
         "idempotency_key=undo_idempotency_key(state.run_id, path)",
         "idempotency_key=idempotency_key(state.run_id, path)",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "each attempt has a key of its own",
         DECISIONS,
         "idempotency_key=idempotency_key(state.run_id, path)",
         "idempotency_key=idempotency_key(state.run_id, f'{path} {attempt}')",
         "flaky",
     ),
-    _tooth(
+    tooth(
         "each undo is the first",
         DECISIONS,
         "attempt=state.steps[path].undo_attempts + 1",
         "attempt=1",
         "undo-fails-once",
     ),
-    _tooth(
+    tooth(
         "a run whose undo failed counts as undone",
         DECISIONS,
         "    if plan.done:\n",
         "    if plan.done or not (ready or state.undoing):\n",
         "undo-fails",
     ),
-    _tooth(
+    tooth(
         "nobody is told that a run needs a person",
         DECISIONS,
         "state.held == len(state.active)",
         "state.held > len(state.active)",
         "parks-beside-another",
     ),
-    _tooth(
+    tooth(
         "unknown steps are not undone",
         STATE,
         "self.status in (StepStatus.SUCCEEDED, StepStatus.UNKNOWN)",
         "self.status is StepStatus.SUCCEEDED",
         "unknown-is-undone",
     ),
-    _tooth(
+    tooth(
         "a failure wipes out that an earlier attempt is unknown",
         STATE,
         "StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)\n\n\ndef _settle(",
         "StepStatus.FAILED)\n\n\ndef _settle(",
         "last-fails-thrice",
     ),
-    _tooth(
+    tooth(
         "attempts are counted from one again and again",
         ATTEMPTS,
         "self._retry_at(action.work, step.started_at, attempt, error, unknown=False)",
         "self._retry_at(action.work, step.started_at, 1, error, unknown=False)",
         "last-fails-thrice",
     ),
-    _tooth(
+    tooth(
         "a lost reply counts as a failure",
         ATTEMPTS,
         "return self._unknown(action, step, attempt, UnknownWhy.LOST, error)",
         "return AttemptFailed(step.path, attempt, describe(error), None)",
         "loses-its-reply",
     ),
-    _tooth(
+    tooth(
         "an undo does not wait for what still acts",
         ATTEMPTS,
         "        if not await self._stragglers.end(self._run_id, step.path, part.timeout_seconds):\n",
         "        if False:\n",
         "late",
     ),
-    _tooth(
+    tooth(
         "an undo does not get the output",
         ATTEMPTS,
         "action.undo_values(step.input, step.output)",
         "action.undo_values(step.input, None)",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "an undo that was interrupted is given up",
         ATTEMPTS,
         "return UndoFailed(step.path, step.undo_attempts, error, self._clock.now())",
         "return UndoFailed(step.path, step.undo_attempts, error, None)",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "steps are undone in no order",
         UNWIND,
         "bisect_left(negated_starts, -step.settled_version)",
         "bisect_left([], -step.settled_version)",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "steps are undone from the first",
         UNWIND,
         "key=lambda step: -step.started_version",
         "key=lambda step: step.started_version",
         "last-fails",
     ),
-    _tooth("what is irreversible is undone", UNWIND, " and not step.irreversible", "", "irreversible-stands"),
-    _tooth(
+    tooth("what is irreversible is undone", UNWIND, " and not step.irreversible", "", "irreversible-stands"),
+    tooth(
         "a failing run is taken for one at rest",
         STANDING,
         "unwinding=True, at_rest=False",
         "unwinding=True, at_rest=True",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "a claim does not say whose the run is",
         STANDING,
         "return standing._replace(owner=event.worker)",
         "return standing",
         "three",
     ),
-    _tooth(
+    tooth(
         "a worker whose lease lapsed enters handlers",
         HOSTING,
         "        while not self._heart.alive or self._lapses_seen != self._heart.lapses:\n",
@@ -276,7 +258,7 @@ TEETH: tuple[Tooth, ...] = (
         "three",
         "last-fails",
     ),
-    _tooth(
+    tooth(
         "a worker does not let go of what it has lost",
         HOSTING,
         "                driver.lose()\n",

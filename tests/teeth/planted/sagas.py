@@ -1,0 +1,234 @@
+"""Bugs of branches, of replay, and of what is stored."""
+
+from amends.testing import AppendFault, Plan
+from tests.teeth.planted.places import (
+    CODEC,
+    COORDINATOR,
+    DECISIONS,
+    DRIVER,
+    HOSTING,
+    REPLAY,
+    ROSTER,
+    RUN,
+    STANDING,
+    VALUES,
+)
+from tests.teeth.tooth import Patch, Tooth, tooth
+
+BRANCHES = (
+    tooth(
+        "run.all returns with the first failure",
+        RUN,
+        "await asyncio.wait(tasks)",
+        "await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)",
+        "all are waited for",
+        also=(
+            Patch(
+                RUN,
+                "    if task.cancelled():\n        return None",
+                "    if task.cancelled() or not task.done():\n        return None",
+            ),
+        ),
+    ),
+    tooth(
+        "a limit is not kept",
+        RUN,
+        "asyncio.Semaphore(limit) if limit else None",
+        "None",
+        "the limit is kept",
+    ),
+    tooth(
+        "a place of a limit is not given back",
+        RUN,
+        "        async with places:\n            return await branch\n",
+        "        await places.acquire()\n        return await branch\n",
+        "limited",
+    ),
+    tooth(
+        "all branches number their steps together",
+        RUN,
+        'self._branches[task] = _Branch(f"{group}.{index}.")',
+        "self._branches[task] = parent",
+        "branches",
+    ),
+    tooth(
+        "a path is taken when a step is awaited and not when it is called",
+        RUN,
+        'self._branch(f"run.do({action.name})").next_path(), action',
+        'self._branch(f"run.do({action.name})"), action',
+        "chains",
+        also=(Patch(RUN, "driver.ask(path, action, value)", "driver.ask(path.next_path(), action, value)"),),
+    ),
+    tooth(
+        "results come in the order in which branches end",
+        RUN,
+        "            if tasks:\n                await asyncio.wait(tasks)\n",
+        "            ended = []\n            for task in tasks:\n                task.add_done_callback(ended.append)\n"
+        "            if tasks:\n                await asyncio.wait(tasks)\n                tasks = ended\n",
+        "two-abreast-then-one",
+        drawn=("crash_after",),
+    ),
+    tooth(
+        "a step that a task group has cancelled is forgotten",
+        DRIVER,
+        "            await waiter\n",
+        "            try:\n                await waiter\n            except asyncio.CancelledError:\n"
+        "                self.state.active.discard(path)\n                raise\n",
+        "task-group-fails",
+    ),
+    tooth(
+        "a task group that loses a branch cancels the attempts of the others",
+        DRIVER,
+        "            await waiter\n",
+        "            try:\n                await waiter\n            except asyncio.CancelledError:\n"
+        "                [task.cancel() for task in self._tasks]\n                raise\n",
+        "task-group-fails",
+    ),
+)
+
+REPLAYS = (
+    tooth(
+        "a run is taken up before the code is compared",
+        DRIVER,
+        "self._replay.when_asked(path, lambda: self._spawn(self._do(path, attempt)))",
+        "self._spawn(self._do(path, attempt))",
+        "another-action-after-a-while",
+        also=(
+            Patch(
+                DRIVER,
+                "        if self.state.failing is not None:\n            self._recover",
+                "        if True:\n            self._recover",
+            ),
+        ),
+    ),
+    tooth(
+        "another action than the recorded one gets its output",
+        REPLAY,
+        "if recorded.action != action.name:",
+        "if False:",
+        "another-action",
+    ),
+    tooth(
+        "a step with another input gets the recorded output",
+        REPLAY,
+        "if not _same_input(recorded, action, input_text):",
+        "if False:",
+        "another-input",
+    ),
+    tooth(
+        "code that ends without its recorded steps completes",
+        REPLAY,
+        "            if not self._unasked:\n                return None\n",
+        "            return None\n",
+        "ends-early",
+    ),
+)
+
+VALUE_BUGS = (
+    tooth(
+        "when to try again is not written down",
+        CODEC,
+        "event.model_dump_json(exclude_none=True)",
+        "event.model_dump_json(exclude_none=True, exclude={'retry_at'})",
+        "flaky",
+    ),
+    tooth(
+        "that a step is irreversible is not written down",
+        CODEC,
+        "event.model_dump_json(exclude_none=True)",
+        "event.model_dump_json(exclude_none=True, exclude={'irreversible'})",
+        "irreversible-stands",
+    ),
+    tooth(
+        "an output is cut before it is written",
+        CODEC,
+        "        state = event.model_dump_json(exclude_none=True).encode()\n",
+        "        state = event.model_dump_json(exclude_none=True).encode().replace(b'in>a', b'in')\n",
+        "raises-after-two",
+    ),
+    tooth(
+        "a value that comes back changed is stored",
+        VALUES,
+        "if not self._same(typed, back):",
+        "if False:",
+        "pair",
+    ),
+)
+
+OWNERS = (
+    tooth(
+        "a worker that has lost a run appends behind the new owner",
+        DRIVER,
+        "            except LogUnavailable:\n                if not",
+        "            except AppendConflict:\n"
+        "                self._durable_version = len(await self._host.log.read(self.state.run_id))\n"
+        "            except LogUnavailable:\n                if not",
+        "three",
+        "last-fails",
+    ),
+    tooth(
+        "a run is taken from a worker that lives",
+        ROSTER,
+        "if standing.owner is None or lapsed:",
+        "if True:",
+        "three",
+    ),
+    tooth(
+        "a parked run is claimed",
+        HOSTING,
+        "return None if state.at_rest else state",
+        "return state",
+        "undo-is-waived",
+        "undo-fails",
+        also=(Patch(STANDING, "case e.RunParked() | e.RunCompleted()", "case e.RunCompleted()"),),
+    ),
+    tooth(
+        "a run that silences its workers is tried for ever",
+        DECISIONS,
+        "MAX_LAPSES = 5\n",
+        "MAX_LAPSES = 500\n",
+        "one",
+        plan=Plan(*(AppendFault(at, "crash_after") for at in range(1, 8))),
+    ),
+    tooth(
+        "a run is parked with the second worker that falls silent",
+        DECISIONS,
+        "MAX_LAPSES = 5\n",
+        "MAX_LAPSES = 2\n",
+        "one",
+        faults=2,
+    ),
+    tooth(
+        "a start is acknowledged before it is durable",
+        DRIVER,
+        "            self._begin()\n",
+        "            self._begin()\n            self.acknowledged.set_result(None)\n",
+        "one",
+    ),
+    tooth(
+        "a result is told before it is durable",
+        DRIVER,
+        "        if isinstance(event, RunFailing):\n",
+        "        if self.state.status.ended:\n            self.finished.set_result(self.state)\n"
+        "        if isinstance(event, RunFailing):\n",
+        "one",
+    ),
+    tooth(
+        "the client is told of the run as it was",
+        COORDINATOR,
+        "            if state.at_rest:\n                return state\n",
+        "            if state.at_rest or state.failing:\n                state.status = RunStatus.COMPENSATED\n"
+        "                return state\n",
+        "undo-fails",
+        here=False,
+    ),
+    tooth(
+        "a run begins twice",
+        DRIVER,
+        "            self._pending.append((event, record))\n",
+        "            self._pending += [(event, record)] * (2 if self.state.version == 1 else 1)\n",
+        "one",
+    ),
+)
+
+TEETH: tuple[Tooth, ...] = (*BRANCHES, *REPLAYS, *VALUE_BUGS, *OWNERS)
