@@ -49,6 +49,11 @@ class Page:
         return self.path.relative_to(ROOT).as_posix()
 
     @property
+    def output_is_compared(self) -> bool:
+        """Whether what its Python blocks print is held to the text blocks that follow them."""
+        return "<!-- output is compared -->" in self.prose
+
+    @property
     def links(self) -> list[str]:
         without_code = re.sub(r"`[^`\n]*`", "", self.prose)
         return [match["target"] or match["attribute"] for match in LINK.finditer(without_code)]

@@ -2,6 +2,9 @@
 
 A block that cannot run carries a marker with the reason before it: `<!-- not run: needs a mail account -->`. The
 console blocks that are run are those with lines that start with `$ amends `; what they print is not compared.
+
+On a page with the marker `<!-- output is compared -->`, what a Python block prints is held to the text block that
+follows it. A line `...` there stands for any lines, and ` ... ` in a line for anything.
 """
 
 import ast
@@ -9,6 +12,7 @@ import asyncio
 import inspect
 import linecache
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +22,7 @@ from types import ModuleType
 from urllib.parse import unquote
 
 import pytest
+from hypothesis import settings
 
 from tests.docs.pages import Block, Page, linked_pages, pages, read
 from tests.tree import ROOT
@@ -37,6 +42,16 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
     linecache.clearcache()
 
 
+@pytest.fixture
+def _the_same_examples() -> Iterator[None]:
+    """What Hypothesis draws on a page is the same each time, so that the page can show what it finds."""
+    usual = settings.get_current_profile_name()
+    settings.register_profile("docs", derandomize=True)
+    settings.load_profile("docs")
+    yield
+    settings.load_profile(usual)
+
+
 def run_python(block: Block, namespace: ModuleType, runner: asyncio.Runner) -> None:
     """Run one block at its place in the page, so that a traceback shows the page's own line."""
     source = "\n" * (block.line - 1) + block.code
@@ -44,6 +59,18 @@ def run_python(block: Block, namespace: ModuleType, runner: asyncio.Runner) -> N
     result = eval(code, vars(namespace))
     if code.co_flags & inspect.CO_COROUTINE:
         runner.run(result)
+
+
+def matches(printed: str, shown: str) -> bool:
+    """Whether a page shows what was printed, as far as it shows it."""
+    lines = (".*" if line == "..." else re.escape(line).replace(r"\ \.\.\.\ ", " .* ") for line in shown.splitlines())
+    return re.fullmatch("\n".join(lines), printed.rstrip(), re.DOTALL) is not None
+
+
+def compare(printed: str, block: Block, shown: Block | None) -> None:
+    """Hold what a block printed to what the page shows below it."""
+    expected = shown.code if shown is not None and shown.language == "text" else ""
+    assert matches(printed, expected), f"{block.place}: printed\n{printed}\nand the page shows\n{expected}"
 
 
 def run_command(block: Block, command: str) -> None:
@@ -62,22 +89,45 @@ def run_command(block: Block, command: str) -> None:
     assert done.returncode == 0, f"{block.place}: $ {command}\n{done.stdout}"
 
 
+@pytest.mark.usefixtures("_the_same_examples")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(block.runs for block in page.blocks)], ids=lambda p: p.name
 )
 def test_the_blocks_of_a_page_run(
-    page: Page, namespace: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Page,
+    namespace: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """One namespace, one event loop and one working directory for a page, as a reader would have them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMENDS_URL", raising=False)
     with asyncio.Runner() as runner:
-        for block in page.blocks:
+        for block, following in zip(page.blocks, [*page.blocks[1:], None], strict=True):
             if block.not_run is None and block.language == "python":
                 run_python(block, namespace, runner)
+                printed = capsys.readouterr().out
+                if page.output_is_compared and printed:
+                    compare(printed, block, following)
             elif block.not_run is None:
                 for command in block.commands if block.runs else []:
                     run_command(block, command)
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown", "expected"),
+    [
+        ("a\nb\n", "a\nb\n", True),
+        ("a\nb\nc\n", "a\n...\nc\n", True),
+        ("a\nb\nc\n", "...\nc\n", True),
+        ("3 of 4 in 0.5 s: all well\n", "3 of 4 ... all well\n", True),
+        ("a\nb\n", "a\n", False),
+        ("a\nx\nc\n", "a\nb\nc\n", False),
+    ],
+)
+def test_a_page_may_show_a_part_of_what_is_printed(printed: str, shown: str, expected: bool) -> None:
+    assert matches(printed, shown) is expected
 
 
 @pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
