@@ -4,13 +4,14 @@ Where a fault can strike is read off a simulation: each append, each entry into 
 strikes at what came after the first: during the recovery, in the unwind, or on what follows.
 """
 
-import re
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ..errors import DefinitionError, InvariantBroken
+from .checker import Violation
 from .journal import Appended, Booted, Entered
 from .ledger import Kind
 from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
@@ -26,9 +27,9 @@ Modes = Collection[AppendMode | HandlerMode | str]
 ALL_MODES: Modes = (*AppendMode, *HandlerMode)
 
 MOST_FINDINGS = 20
+KIND_WORDS = 3
 MOST_FAULTS = 2
 
-_DIGITS = re.compile(r"[0-9]+")
 _PROBE_MODES = (HandlerMode.RAISES, HandlerMode.HANGS)
 
 
@@ -93,9 +94,7 @@ class Report:
         """Keep one simulation of each kind: thousands of plans may show the same bug."""
         kinds: dict[tuple[object, ...], Simulation] = {}
         for simulation in sorted([*self.findings, *found], key=_length):
-            broken = sorted(
-                {(violation.invariant, _DIGITS.sub("", violation.what)) for violation in simulation.violations}
-            )
+            broken = sorted({_kind(violation) for violation in simulation.violations})
             kinds.setdefault((simulation.scenario.saga.name, *broken), simulation)
         self.findings = list(kinds.values())[:MOST_FINDINGS]
 
@@ -117,6 +116,12 @@ class Report:
             message = f"{self.broken:,} of {self.schedules:,} schedules broke an invariant"
             raise InvariantBroken(message, lambda: "\n\n".join(simulation.story() for simulation in self.findings))
         return self
+
+
+def _kind(violation: Violation) -> tuple[str, ...]:
+    """Return what is alike where the same is wrong: the invariant, and the first words, which say what it is about."""
+    words = (word for word in violation.what.split() if not any(map(str.isdigit, word)))
+    return violation.invariant, *islice(words, KIND_WORDS)
 
 
 def _length(simulation: Simulation) -> tuple[int, int]:

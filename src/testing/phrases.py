@@ -42,6 +42,8 @@ _HAD: dict[type[e.Event], str] = {
     e.RunCompensated: "the run had ended",
 }
 
+_OUTSIDE = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.ActionCompensated, e.CompensationFailed)
+
 
 class Phrases:
     """Words for the events of one run.
@@ -100,8 +102,8 @@ class Phrases:
         for event in batch:
             if isinstance(event, e.ActionStarted):
                 self._actions.setdefault(event.step, event.action)
-        # What has happened outside counts more than what was about to: an effect that landed, before a next step.
-        facts = [event for event in batch if not isinstance(event, e.ActionStarted | e.CompensationStarted)]
+        # What has happened outside counts more than what follows from it: an effect that landed, before a next step.
+        facts = [event for event in batch if isinstance(event, _OUTSIDE)]
         what = ", and ".join(map(self._had, facts or batch))
         return _APPEND_STRUCK[fault.mode].format(what=what, facts=what)
 

@@ -70,15 +70,18 @@ def undos_work(simulation: Simulation) -> Iterator[str]:
 
 def holds(simulation: Simulation) -> Iterator[str]:
     """What the scenario itself asks for."""
-    if simulation.scenario.holds is None:
+    own = simulation.scenario.holds
+    if own is None:
         return
+    name = getattr(own, "__name__", "it")
     try:
-        if simulation.scenario.holds(simulation) is False:
-            yield "it returned False"
+        if own(simulation) is False:
+            yield f"{name} returned False"
     except AssertionError as error:
-        yield str(error) or "the assertion is false"
+        said = str(error).partition("\n")[0]  # An assertion that pytest has rewritten goes on for lines.
+        yield f"{name}: {said or 'the assertion is false'}"
     except Exception as error:
-        yield f"{type(error).__name__}: {error}"
+        yield f"{name} raised {type(error).__name__}: {error}"
 
 
 SIMULATION_INVARIANTS: tuple[Callable[[Simulation], Iterator[str]], ...] = (

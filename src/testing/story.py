@@ -18,7 +18,7 @@ __all__ = ["told"]
 LONGEST_PERIOD = 4
 FOLDED_FROM = 4
 
-_NUMBERS = re.compile(r"[0-9]+|, attempt [0-9]+")
+_NUMBERS = re.compile(r"[0-9]+|, attempt [0-9]+|\s+")
 _codec = EventCodec()
 
 

@@ -132,7 +132,7 @@ class World:
                 yield _sentence(effect, counts[effect], sorted({step for step, _ in by}), history.steps)
         for effect, count in counts.items():
             if count < 0 and effect not in doers:
-                yield f"{_name(effect)} was undone {-count} times, and never done"
+                yield f"{_name(effect)} was undone {_times(-count)}, and never done"
 
     def _is_new(self, key: str | None) -> bool:
         if key is None:
@@ -184,13 +184,17 @@ def _sentence(effect: Effect, count: int, paths: Iterable[str], steps: Mapping[s
     """Say how often an effect is there, and what the log says of the steps that brought it about."""
     known = [steps[path] for path in paths if path in steps]
     says = ", ".join(f"step {step.path} ({step.action}) {_how(step)}" for step in known)
-    return f"{_name(effect)} is there {count} times, but {says or 'no such step ever began'}"
+    return f"{_name(effect)} is there {_times(count)}, but {says or 'no such step ever began'}"
 
 
 def _how(step: Trace) -> str:
     undoing = {"undone": "was undone", "waived": "was waived", "failed": f"is {RemainingWhy.UNDO_FAILED}"}
     doing = {"ok": "succeeded", "unknown": "is unknown", "failed": "failed"}
     return undoing.get(step.undoing) or doing.get(step.doing, f"is {step.doing}")
+
+
+def _times(count: int) -> str:
+    return {0: "not at all", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _name(effect: Effect) -> str:

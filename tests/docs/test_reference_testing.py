@@ -7,16 +7,17 @@ from dataclasses import fields
 import pytest
 
 from amends import testing
-from amends.testing import AppendMode, HandlerMode, Kind, Report, Scenario, Simulation, World, simulate
+from amends.testing import AppendMode, HandlerMode, Kind, Report, Scenario, Simulation, World
 from amends.testing import strategies as st
 from amends.testing.history_checks import INVARIANTS
 from amends.testing.ledger_checks import LEDGER_INVARIANTS
+from amends.testing.simulation_checks import SIMULATION_INVARIANTS
 from tests.tree import ROOT
 
 TEXT = (ROOT / "docs" / "reference-testing.md").read_text(encoding="utf-8")
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", TEXT) for word in re.findall(r"\w+", code)}
 
-OF_A_SIMULATION = set(re.findall(r"Violation\(\"(\w+)\"", inspect.getsource(inspect.getmodule(simulate))))  # type: ignore[arg-type]
+OF_A_SIMULATION = {"liveness", "nothing_raises", *(holds.__name__ for holds in SIMULATION_INVARIANTS)}
 
 
 def rows() -> dict[str, str]:
@@ -59,7 +60,6 @@ def test_an_invariant_has_a_row_with_its_numbers(holds: object) -> None:
 
 
 def test_what_a_simulation_looks_at_besides_has_a_row() -> None:
-    assert len(OF_A_SIMULATION) > 5
     assert sorted(OF_A_SIMULATION - rows().keys()) == []
 
 
