@@ -93,6 +93,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return virtual seconds."""
         return self._clock.seconds
 
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        """Schedule a callback for the next turn, without the checks of a loop that may be closed or debugged."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
         """Make a task, and keep it: what is never run again must not be closed by the garbage collector either."""
         task = super().create_task(coro, **keywords)
