@@ -93,7 +93,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Return virtual seconds."""
         return self._clock.seconds
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         """Schedule a callback for the next turn, without the checks of a loop that may be closed or debugged."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
