@@ -1,6 +1,7 @@
 """The testing kit: runs a saga in a simulated world, with faults where you want them, and checks what it leaves."""
 
 from .checker import Violation, check
+from .cluster import Cluster
 from .entry import spend
 from .explore import Report, explore
 from .ledger import Kind
@@ -14,6 +15,7 @@ __all__ = [
     "AppendFault",
     "AppendMode",
     "Cancel",
+    "Cluster",
     "Fault",
     "HandlerFault",
     "HandlerMode",

@@ -12,7 +12,7 @@ from .plan import Cancel, Plan
 from .scenario import Scenario
 from .virtual_time import VirtualClock
 
-__all__ = ["Client"]
+__all__ = ["ASK_AGAIN_SECONDS", "Client", "give_order"]
 
 ASK_AGAIN_SECONDS = 0.5
 BY, REASON = "somebody", "simulated"
@@ -77,7 +77,7 @@ class Client:
 
     async def _speak(self, handle: RunHandle[object]) -> None:
         try:
-            await _order(handle, self._orders[0])
+            await give_order(handle, self._orders[0])
             self._orders.popleft()
         except LogUnavailable:
             await asyncio.sleep(ASK_AGAIN_SECONDS)
@@ -115,7 +115,8 @@ async def _ended(handle: RunHandle[object]) -> RunStatus:
     return RunStatus.COMPLETED
 
 
-async def _order(handle: RunHandle[object], order: str) -> None:
+async def give_order(handle: RunHandle[object], order: str) -> None:
+    """Say `"retry"`, `"cancel"` or `"waive PATH"`, as somebody; see `RunHandle` for what that raises."""
     verb, _, step = order.partition(" ")
     if verb == "waive":
         await handle.waive(step, by=BY, reason=REASON)

@@ -5,22 +5,19 @@ The same scenario and the same plan give the same history, to the byte.
 
 import random
 from collections import deque
-from collections.abc import Iterator
 
 from ..errors import SimulationStuck
 from ..saga.codec import EventCodec
-from ..saga.events import Event, ParkReason, RunStatus
-from ..saga.state import UndoStatus, fold
 from .checker import Violation, check
 from .client import Client
 from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
-from .history_checks import History
 from .journal import Booted, Journal
-from .ledger import Kind, Ledger
-from .plan import PAUSES, HandlerFault, Plan
+from .ledger import Ledger
+from .plan import PAUSES, Plan
 from .processes import Process
 from .scenario import Scenario
+from .scenario_checks import of_scenario
 from .simulation import Simulation
 from .virtual_time import VirtualClock
 
@@ -72,7 +69,8 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
     records = tuple(stage.log.records(scenario.run_id))
     events = tuple(map(_codec.decode, records))
     broken += check(events, stage.ledger.notes)
-    broken += _more(scenario, plan, events, stage.client)
+    faults = [*plan.faults, *stage.journal.fired]
+    broken += of_scenario(scenario, scenario.run_id, events, stage.client.told, faults)
     done = Simulation(
         scenario=scenario,
         plan=plan,
@@ -106,7 +104,7 @@ class _Stage:
         self.log.appended = lambda number: self.client.appended(number, self.log.worker)
         self.processes: list[Process] = []
         self._scenario = scenario
-        self._handlers = FaultyHandlers(scenario, plan, self.ledger, self.journal, self.clock)
+        self._handlers = FaultyHandlers([scenario], plan, self.ledger, self.journal, self.clock)
 
     def run(self) -> None:
         """Run until a process has ended by itself, and none is left that was stopped.
@@ -146,35 +144,14 @@ class _Stage:
         worker = f"worker-{number}"
         self.journal.add(Booted(self.clock.seconds, worker, again=False))
         process = Process(
-            self._scenario,
+            [self._scenario],
             log=self.log,
             clock=self.clock,
             ledger=self.ledger,
             handlers=self._handlers,
             worker=worker,
             main=self.client.want,
+            lease_seconds=self._scenario.lease_seconds,
         )
         self.processes.append(process)
         return process
-
-
-def _more(scenario: Scenario, plan: Plan, events: tuple[Event, ...], client: Client) -> Iterator[Violation]:
-    """Yield what only the scenario and the client can tell."""
-    state = fold(scenario.run_id, events)
-    if not state.version:
-        yield Violation("no_start_is_lost", "the log has no such run")
-        return
-    if client.told and client.told[-1] is not state.status:
-        yield Violation("everybody_is_told_the_same", f"{client.told[-1]}, and the log says {state.status}")
-    if len({status for status in client.told if status.ended}) > 1:
-        yield Violation("everybody_is_told_the_same", f"{client.told}")
-    if scenario.world is not None:
-        history = History(events)
-        for what in scenario.world.breaches(scenario.run_id, history):
-            yield Violation("effects_fit_the_end", what)
-    if state.status is RunStatus.PARKED and state.parked and state.parked.reason is ParkReason.UNDO_FAILED:
-        struck = {fault.action for fault in plan if isinstance(fault, HandlerFault) and fault.kind is not Kind.DO}
-        for step in state.steps.values() if not scenario.undos_may_fail else ():
-            if step.undo is UndoStatus.FAILED and step.action not in struck:
-                error = step.undo_error.message if step.undo_error else ""
-                yield Violation("undos_work", f"the undo of step {step.path} ({step.action}) fails by itself: {error}")
