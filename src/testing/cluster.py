@@ -5,6 +5,7 @@ histories, to the byte. Time passes for all of them together, when none has anyt
 verbs: each takes effect at once, and nothing else happens until time or turns are let pass.
 """
 
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -342,12 +343,17 @@ class Cluster:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Draw the back-off of retries from the cluster's own source, whatever else is drawn from `random`."""
-        around = random.getstate()
+        """Draw the back-off of retries from the cluster's own source, whatever else is drawn from `random`.
+
+        Meanwhile nothing is logged but errors: the faults are ours, and what they make a worker say is not news.
+        """
+        around, silenced = random.getstate(), logging.root.manager.disable
         random.setstate(self._randomness)
+        logging.disable(max(silenced, logging.WARNING))
         try:
             yield
         finally:
+            logging.disable(silenced)
             self._randomness = random.getstate()
             random.setstate(around)
 

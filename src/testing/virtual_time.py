@@ -9,6 +9,7 @@ was stopped for a while; never run again, none of its code runs any more, as in 
 """
 
 import asyncio
+import inspect
 import logging
 from collections import deque
 from collections.abc import Coroutine
@@ -176,7 +177,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine, even one that awaits something on its way out."""
+    """Close a coroutine, even one that awaits something on its way out, and those that it was yet to await."""
+    frame = getattr(coroutine, "cr_frame", None)
+    held = [value for value in frame.f_locals.values() if inspect.iscoroutine(value)] if frame else []
+    _close_alone(coroutine)
+    for inner in held:
+        _close_alone(inner)
+
+
+def _close_alone(coroutine: Any) -> None:
     for _ in range(_CLOSINGS):
         try:
             coroutine.close()
