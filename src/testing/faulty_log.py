@@ -43,6 +43,7 @@ class FaultyLog(MemoryLog):
         self._faults = {fault.at: fault for fault in plan if isinstance(fault, AppendFault)}
         self._ordered: deque[AppendMode] = deque()
         self._silent_until: dict[str, float] = {}
+        self._mended_count = 0
 
     # Faults by verb
 
@@ -55,7 +56,8 @@ class FaultyLog(MemoryLog):
         self._silent_until[worker or ""] = self._clock.seconds + seconds
 
     def mend(self) -> None:
-        """Let nothing more go wrong."""
+        """Let nothing more go wrong, not even with the appends that are under way."""
+        self._mended_count = self.append_count
         self._faults.clear()
         self._ordered.clear()
         self._silent_until.clear()
@@ -100,7 +102,7 @@ class FaultyLog(MemoryLog):
         await super().append(run_id, expected_version, records, standing)
         self._journal.written.add(number)
         self.appended(number)
-        if fault is not None and fault.mode not in _BEFORE:
+        if fault is not None and fault.mode not in _BEFORE and number > self._mended_count:
             await self._strike(fault.mode)
 
     async def _strike(self, mode: AppendMode) -> None:

@@ -349,6 +349,20 @@ def test_healing_boots_a_worker_and_brings_every_run_to_rest(cluster: Cluster) -
     assert cluster.running == ["worker-2"]
 
 
+def test_healing_calls_off_what_was_yet_to_strike(cluster: Cluster) -> None:
+    """Two appends of one process: it is stopped over the second before the first one, which is written, kills it."""
+    cluster.boot()
+    cluster.turns(50)
+    cluster.fail_appends("crash_after")
+    cluster.fail_appends("pause_before")
+    cluster.start(THREE, "one")
+    cluster.start(THREE, "other")
+    cluster.turns(50)
+    cluster.heal()
+    assert [cluster.state(run_id).status for run_id in cluster.runs] == [RunStatus.COMPLETED] * 2
+    assert cluster.running == ["worker-1"]
+
+
 # What is wrong is seen
 
 
