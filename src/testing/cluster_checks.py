@@ -104,6 +104,9 @@ class ClusterChecks:
             found += ((run_id, violation) for violation in self._of_promises(wanted, seen))
         found += self._rewritten
         found += self._of_keys()
+        for run_id, owner, claimant in self._log.untimely:
+            what = f"{claimant} claims it while the lease of {owner} holds"
+            found.append((run_id, Violation("claims_wait_for_the_lapse", what)))
         unasked = [run_id for run_id in self._log.run_ids if run_id not in self._wanted]
         return found + [(run_id, Violation("nothing_by_itself", "nobody asked for it")) for run_id in unasked]
 

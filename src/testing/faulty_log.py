@@ -30,6 +30,7 @@ class FaultyLog(MemoryLog):
         halted: what stopped the process that was running last; None if nothing did.
         worker: the process that is running.
         appended: called with the number of each append that was written.
+        untimely: the claims of runs whose owner's lease held, as run id, owner and claimant.
     """
 
     def __init__(self, clock: VirtualClock, plan: Plan, journal: Journal) -> None:
@@ -38,12 +39,14 @@ class FaultyLog(MemoryLog):
         self.halted: AppendMode | None = None
         self.worker = ""
         self.appended: Callable[[int], object] = lambda _: None
+        self.untimely: list[tuple[str, str, str]] = []
         self._clock = clock
         self._journal = journal
         self._faults = {fault.at: fault for fault in plan if isinstance(fault, AppendFault)}
         self._ordered: deque[AppendMode] = deque()
         self._silent_until: dict[str, float] = {}
         self._mended_count = 0
+        self._beats: dict[str, float] = {}
 
     # Faults by verb
 
@@ -67,6 +70,10 @@ class FaultyLog(MemoryLog):
         """Whether it does not answer the process that is running."""
         silent = self._silent_until
         return bool(silent) and self._clock.seconds < max(silent.get("", 0.0), silent.get(self.worker, 0.0))
+
+    def note_beat(self, worker: str) -> None:
+        """Note that a worker renews its lease."""
+        self._beats[worker] = self._clock.seconds
 
     def answer(self) -> None:
         """Do nothing, if it answers.
@@ -99,11 +106,21 @@ class FaultyLog(MemoryLog):
         self._journal.add(Appended(self._clock.seconds, self.worker, number, expected_version, records, fault, run_id))
         if fault is not None and fault.mode in _BEFORE:
             await self._strike(fault.mode)
+        before = self.standing(run_id)
         await super().append(run_id, expected_version, records, standing)
+        self._judge(run_id, before, standing)
         self._journal.written.add(number)
         self.appended(number)
         if fault is not None and fault.mode not in _BEFORE and number > self._mended_count:
             await self._strike(fault.mode)
+
+    def _judge(self, run_id: str, before: Standing | None, after: Standing | None) -> None:
+        """Note a claim of what another worker had, whose lease holds, and not from a beat of this very instant only."""
+        owner, claimant = before and before.owner, after and after.owner
+        if owner and claimant and owner != claimant:
+            lasts = self._roster._leases.get(owner, 0.0) - self._clock.seconds  # noqa: SLF001
+            if lasts > 0.0 and self._beats.get(owner) != self._clock.seconds:
+                self.untimely.append((run_id, owner, claimant))
 
     async def _strike(self, mode: AppendMode) -> None:
         if mode not in _FAILS:
@@ -117,7 +134,7 @@ class FaultyLog(MemoryLog):
 
     def pulse(self, worker: str, lease_seconds: float) -> Pulse:
         """See `Log.pulse`."""
-        return _Pulse(super().pulse(worker, lease_seconds), self)
+        return _Pulse(super().pulse(worker, lease_seconds), self, worker)
 
     # What only a simulation may ask
 
@@ -142,13 +159,15 @@ class FaultyLog(MemoryLog):
 class _Pulse:
     """A pulse over a log that does not always answer."""
 
-    def __init__(self, pulse: Pulse, log: FaultyLog) -> None:
+    def __init__(self, pulse: Pulse, log: FaultyLog, worker: str) -> None:
         self._pulse = pulse
         self._log = log
+        self._worker = worker
 
     def beat(self) -> None:
         self._log.answer()
         self._pulse.beat()
+        self._log.note_beat(self._worker)
 
     def close(self) -> None:
         self._pulse.close()
