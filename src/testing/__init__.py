@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .checker import Violation, check
+from .cluster import Cluster
 from .entry import spend
 from .explore import Report, explore
 from .ledger import Kind
@@ -21,6 +22,7 @@ __all__ = [
     "AppendFault",
     "AppendMode",
     "Cancel",
+    "Cluster",
     "Fault",
     "HandlerFault",
     "HandlerMode",

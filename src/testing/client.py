@@ -13,7 +13,7 @@ from .plan import Cancel, Plan
 from .scenario import Scenario
 from .virtual_time import VirtualClock
 
-__all__ = ["Client"]
+__all__ = ["ASK_AGAIN_SECONDS", "Client", "give_order"]
 
 ASK_AGAIN_SECONDS = 0.5
 BY, REASON = "somebody", "simulated"
@@ -78,7 +78,7 @@ class Client:
     async def _speak(self, handle: RunHandle[object]) -> None:
         order = self._orders[0]
         try:
-            await _order(handle, order)
+            await give_order(handle, order)
             if self._orders and self._orders[0] is order:  # Another process may have said it meanwhile.
                 self._orders.popleft()
         except LogUnavailable:
@@ -121,7 +121,8 @@ async def _ended(handle: RunHandle[object]) -> RunStatus:
     return RunStatus.COMPLETED
 
 
-async def _order(handle: RunHandle[object], order: str) -> None:
+async def give_order(handle: RunHandle[object], order: str) -> None:
+    """Say `"retry"`, `"cancel"` or `"waive PATH"`, as somebody; see `RunHandle` for what that raises."""
     verb, _, step = order.partition(" ")
     if verb == "waive":
         await handle.waive(step, by=BY, reason=REASON)

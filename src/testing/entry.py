@@ -21,6 +21,7 @@ class Entry:
         ledger: where it is noted.
         threads: where plain handlers of this process run.
         worker: the process.
+        log_version: how many events of the run were durable when the entry was decided upon.
         landed: its effect has been noted.
     """
 
@@ -30,7 +31,12 @@ class Entry:
     ledger: Ledger
     threads: VirtualThreads
     worker: str
+    log_version: int | None = None
     landed: bool = False
+
+    def enter(self) -> None:
+        """Note that the handler is entered."""
+        self.ledger.entered(self.kind, self.action, self.call, self.log_version)
 
     def land(self) -> None:
         """Note that the handler's effect has come into the world, or for an undo that it went; once."""

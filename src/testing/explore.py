@@ -20,7 +20,7 @@ from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation
 
-__all__ = ["ALL_MODES", "Modes", "Report", "as_modes", "explore", "next_faults"]
+__all__ = ["ALL_MODES", "Modes", "Report", "as_modes", "explore", "honest_modes", "next_faults"]
 
 Modes = Collection[AppendMode | HandlerMode | str]
 
@@ -214,7 +214,7 @@ def next_faults(
                 if cancels and not any(isinstance(fault, Cancel) for fault in simulation.plan):
                     yield Cancel(number)
             case Entered(kind=kind, action=action, number=number, fault=None):
-                for mode in _honest_modes(kind, modes):
+                for mode in honest_modes(kind, modes):
                     for good in (False, True):
                         yield HandlerFault(action, mode, kind=kind, entry=number, for_good=good)
 
@@ -235,7 +235,7 @@ def as_modes(modes: Modes) -> tuple[AppendMode | HandlerMode, ...]:
     return tuple(known[str(mode)] for mode in modes)
 
 
-def _honest_modes(kind: Kind, modes: Iterable[AppendMode | HandlerMode]) -> Iterator[HandlerMode]:
+def honest_modes(kind: Kind, modes: Iterable[AppendMode | HandlerMode]) -> Iterator[HandlerMode]:
     """Yield what may go wrong with a handler of this kind that keeps its word."""
     for mode in modes:
         if isinstance(mode, HandlerMode):

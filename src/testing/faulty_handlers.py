@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,19 +32,22 @@ _HANGS = (HandlerMode.HANGS, HandlerMode.LANDS_AND_HANGS)
 
 
 class FaultyHandlers:
-    """What is entered in the place of a scenario's handlers, over all processes of a simulation.
+    """What is entered in the place of the handlers of scenarios, over all processes of a simulation.
 
     Args:
-        scenario: whose handlers.
+        scenarios: whose handlers.
         plan: what goes wrong.
         ledger: where it is noted what they do.
         journal: where the entries are noted.
         clock: of the simulation.
     """
 
-    def __init__(self, scenario: Scenario, plan: Plan, ledger: Ledger, journal: Journal, clock: VirtualClock) -> None:
-        self._entrances = scenario.entrances
-        self._errors = {name: error for name, error in scenario.errors.items() if isinstance(error, BaseException)}
+    def __init__(
+        self, scenarios: Sequence[Scenario], plan: Plan, ledger: Ledger, journal: Journal, clock: VirtualClock
+    ) -> None:
+        self._entrances = {key: entrance for scenario in scenarios for key, entrance in scenario.entrances.items()}
+        errors = (item for scenario in scenarios for item in scenario.errors.items())
+        self._errors = {action: error for action, error in errors if isinstance(error, BaseException)}
         self._faults = [fault for fault in plan if isinstance(fault, HandlerFault)]
         self._order = random.Random(plan.order) if plan.order else None
         self._ledger = ledger
@@ -58,11 +62,23 @@ class FaultyHandlers:
         self._counts[entrance.action, entrance.kind] = number
         fault = self._fault(entrance, number)
         worker = self._ledger.worker
-        where = (entrance.kind, entrance.action, call.step, number, fault)
+        where = (entrance.kind, entrance.action, call.step, number, fault, call.run_id)
         self._journal.add(Entered(self._clock.seconds, worker, *where))
-        entry = Entry(entrance.kind, entrance.action, call, self._ledger, threads, worker)
+        version = self._ledger.log_version(call.run_id)
+        entry = Entry(entrance.kind, entrance.action, call, self._ledger, threads, worker, version)
         perform = _Performance(entrance, entry, fault, self._errors.get(entrance.action), self._delays(entrance))
         return replace(entrance.handler, function=perform.asynchronous if entrance.handler.is_async else perform.plain)
+
+    def break_next(self, action: str, mode: HandlerMode, kind: Kind, count: int) -> None:
+        """Let something go wrong with the next entries into a handler, so many."""
+        entered = self._counts[action, kind]
+        self._faults += [
+            HandlerFault(action, mode, kind=kind, entry=number) for number in range(entered + 1, entered + count + 1)
+        ]
+
+    def mend(self) -> None:
+        """Let nothing more go wrong."""
+        self._faults.clear()
 
     def _fault(self, entrance: Entrance, number: int) -> HandlerFault | None:
         for fault in self._faults:
@@ -101,7 +117,7 @@ class _Performance:
         """Perform where the engine awaits."""
         ENTRY.set(self._entry)
         entry = self._entry
-        entry.ledger.entered(entry.kind, entry.action, entry.call)
+        entry.enter()
         try:
             if self._before:
                 await asyncio.sleep(self._before)
@@ -122,7 +138,7 @@ class _Performance:
         """Perform where the engine expects a thread: at once, and the result comes when the time is spent."""
         token = ENTRY.set(self._entry)
         entry = self._entry
-        entry.ledger.entered(entry.kind, entry.action, entry.call)
+        entry.enter()
         entry.threads.spend(self._before + self._after)
         try:
             result = None

@@ -8,7 +8,7 @@ from ..saga.log.port import Record
 from .ledger import Kind
 from .plan import AppendFault, Cancel, Fault, HandlerFault
 
-__all__ = ["Appended", "Booted", "Cancelled", "Entered", "Happening", "Journal"]
+__all__ = ["Appended", "Booted", "Cancelled", "Entered", "Happening", "Journal", "Said"]
 
 
 class Booted(NamedTuple):
@@ -29,6 +29,7 @@ class Appended(NamedTuple):
         expected_version: how many events the run had for that process.
         records: the further events.
         fault: what went wrong, as planned.
+        run_id: of which run.
     """
 
     seconds: float
@@ -37,6 +38,7 @@ class Appended(NamedTuple):
     expected_version: int
     records: Sequence[Record]
     fault: AppendFault | None
+    run_id: str = ""
 
 
 class Entered(NamedTuple):
@@ -50,6 +52,7 @@ class Entered(NamedTuple):
         step: for which step.
         number: the how many-eth entry into this handler, from 1.
         fault: what went wrong, as planned.
+        run_id: for which run.
     """
 
     seconds: float
@@ -59,6 +62,7 @@ class Entered(NamedTuple):
     step: str
     number: int
     fault: HandlerFault | None
+    run_id: str = ""
 
 
 class Cancelled(NamedTuple):
@@ -69,7 +73,25 @@ class Cancelled(NamedTuple):
     fault: Cancel
 
 
-Happening = Booted | Appended | Entered | Cancelled
+class Said(NamedTuple):
+    """Something that somebody did to a simulation by hand, or learnt from it.
+
+    Attributes:
+        seconds: when, in virtual time.
+        worker: to which process; empty where it concerns all.
+        text: what, in words.
+        run_id: to which run; empty where it concerns all.
+        fault: no planned one.
+    """
+
+    seconds: float
+    worker: str
+    text: str
+    run_id: str = ""
+    fault: None = None
+
+
+Happening = Booted | Appended | Entered | Cancelled | Said
 
 
 @dataclass(slots=True)
@@ -92,3 +114,17 @@ class Journal:
         fault = None if isinstance(happening, Booted) else happening.fault
         if fault is not None and fault not in self.fired:
             self.fired.append(fault)
+
+    def of(self, run_id: str) -> "Journal":
+        """Return what concerns one run, with what happened to the processes that had to do with it."""
+        workers = {happening.worker for happening in self.happenings if _run_of(happening) == run_id} | {""}
+        of_run = Journal(written=self.written)
+        for happening in self.happenings:
+            run = _run_of(happening)
+            if run == run_id or (not run and happening.worker in workers):
+                of_run.add(happening)
+        return of_run
+
+
+def _run_of(happening: Happening) -> str:
+    return "" if isinstance(happening, Booted | Cancelled) else happening.run_id

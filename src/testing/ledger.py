@@ -73,9 +73,17 @@ class Ledger:
         self.log_version = log_version
         self._standing: set[str] = set()
 
-    def entered(self, kind: Kind, action: str, call: Call) -> None:
-        """Note an entry into a handler."""
-        self._note(Act.ENTERED, kind, action, call)
+    def entered(self, kind: Kind, action: str, call: Call, log_version: int | None = None) -> None:
+        """Note an entry into a handler.
+
+        Args:
+            kind: of which kind.
+            action: of which action.
+            call: what it was given to know.
+            log_version: how many events of the run were durable when the entry was decided upon, one turn of the loop
+                ago: a process that is stopped just then enters the handler when it goes on, whatever has happened.
+        """
+        self._note(Act.ENTERED, kind, action, call, log_version)
 
     def left(self, kind: Kind, action: str, call: Call) -> None:
         """Note that a handler has returned or raised."""
@@ -99,9 +107,9 @@ class Ledger:
         """Take no more notes: the world has ended."""
         self.closed = True
 
-    def _note(self, act: Act, kind: Kind, action: str, call: Call) -> None:
+    def _note(self, act: Act, kind: Kind, action: str, call: Call, version: int | None = None) -> None:
         if not self.closed:
-            version = self.log_version(call.run_id)
+            version = self.log_version(call.run_id) if version is None else version
             key, effect = call.idempotency_key, _effect(call)
             note = (act, kind, call.run_id, action, call.step, call.attempt, key, effect, self.worker, version)
             self.notes.append(Note(*note))

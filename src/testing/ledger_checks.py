@@ -61,21 +61,27 @@ def net_effects_are_right(history: History, notes: Sequence[Note]) -> Iterator[s
     """I18: in the end an effect stands where its step succeeded and was not undone, and nowhere else.
 
     For handlers that note what lands, and keep to their keys. Where the outcome stayed unknown, both are right. What
-    an attempt brings about after its worker has lost the run is not counted: only its key can fence it off.
+    an attempt brings about after its worker has lost the run is nobody's fault, for only its key can fence it off; but
+    it is there, and a probe may find it.
     """
     standing: set[str] = set()
+    there: set[str] = set()
     for note in notes:
         if note.act is Act.LANDED and note.kind is Kind.UNDO:
             standing.discard(note.effect)
-        elif note.act is Act.LANDED and _has_the_run(history, note):
-            standing.add(note.effect)
+            there.discard(note.effect)
+        elif note.act is Act.LANDED:
+            there.add(note.effect)
+            if _has_the_run(history, note):
+                standing.add(note.effect)
     for step in history.steps.values():
         if len(step.keys) != 1 or step.undoing in ("running", "backoff", "failed"):
             continue
-        stands = next(iter(step.keys)) in standing
+        key = next(iter(step.keys))
+        stands = key in standing
         if step.undoing == "undone" and stands:
             yield f"step {step.path} ({step.action}) is undone, and its effect stands"
-        if step.undoing == "none" and step.doing == "ok" and not stands:
+        if step.undoing == "none" and step.doing == "ok" and key not in there:
             yield f"step {step.path} ({step.action}) succeeded, and its effect is gone"
         if step.doing == "failed" and stands:
             yield f"step {step.path} ({step.action}) failed, and its effect stands"

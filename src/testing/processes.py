@@ -1,13 +1,17 @@
 """Simulated processes: each is an event loop with a coordinator on it, and they share a log, a clock and a world.
 
-One runs at a time. A process that died is one whose loop is never run again: no `except` and no `finally` of it
-notices. A process that was stopped runs on later, in a world that has moved on without it.
+In a simulation of one run, one process runs at a time; in a cluster they take turns. A process that died is one whose
+loop is never run again: no `except` and no `finally` of it notices. A process that was stopped runs on later, in a
+world that has moved on without it.
 """
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from ..errors import LogUnavailable
 from ..saga.coordinator import Coordinator
 from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
@@ -18,6 +22,9 @@ from .virtual_world import VirtualThreads, virtual_surroundings
 
 __all__ = ["Process"]
 
+OPEN_AGAIN_SECONDS = 0.5
+MAX_RUNNING = 1_000
+
 Main = Callable[[Coordinator], Coroutine[Any, Any, None]]
 
 
@@ -25,18 +32,25 @@ class Process:
     """One boot of a service that holds a coordinator.
 
     Args:
-        scenario: whose saga and actions it knows.
+        scenarios: whose sagas and actions it knows.
         log: shared.
         clock: shared.
         ledger: shared.
-        handlers: shared; what is entered in the place of the scenario's handlers.
+        handlers: shared; what is entered in the place of the scenarios' handlers.
         worker: the token of this boot.
         main: what the service does with its coordinator, which is open.
+        lease_seconds: of its coordinator.
+        max_running: of its coordinator.
+        loop: what it runs on; a loop of its own kind, if left out.
+
+    Attributes:
+        worker: as given.
+        task: the service.
     """
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenarios: Sequence[Scenario],
         *,
         log: FaultyLog,
         clock: VirtualClock,
@@ -44,20 +58,24 @@ class Process:
         handlers: FaultyHandlers,
         worker: str,
         main: Main,
+        lease_seconds: float,
+        max_running: int = MAX_RUNNING,
+        loop: VirtualLoop | None = None,
     ) -> None:
         self.worker = worker
         self._log = log
         self._ledger = ledger
-        self._loop = VirtualLoop(clock)
+        self._loop = loop or VirtualLoop(clock)
         threads = VirtualThreads()
         coordinator = Coordinator(
             log,
-            sagas=[scenario.saga],
-            actions=scenario.actions,
-            lease_seconds=scenario.lease_seconds,
+            sagas=list({id(scenario.saga): scenario.saga for scenario in scenarios}.values()),
+            actions=list({id(action): action for scenario in scenarios for action in scenario.actions}.values()),
+            lease_seconds=lease_seconds,
+            max_running=max_running,
             surroundings=virtual_surroundings(clock, threads, worker, partial(handlers.substitute, threads)),
         )
-        self._task = self._loop.create_task(_serve(coordinator, main))
+        self.task = self._loop.create_task(_serve(coordinator, main))
 
     def go_on(self) -> bool:
         """Run until the service has ended or the process is halted; returns whether it has ended.
@@ -66,10 +84,10 @@ class Process:
             SimulationStuck: it waits for what will not come.
             Exception: what the service raised.
         """
-        self._ledger.worker = self._log.worker = self.worker
-        if not self._loop.go_on(self._task):
+        self.enter()
+        if not self._loop.go_on(self.task):
             return False
-        self._task.result()
+        self.task.result()
         return True
 
     @property
@@ -77,11 +95,21 @@ class Process:
         """What its code has asked the world outside the simulation for."""
         return self._loop.asked_outside
 
+    def enter(self) -> None:
+        """Say that this is the process that is running."""
+        self._ledger.worker = self._log.worker = self.worker
+
     def discard(self) -> None:
         """Let go of what it left unfinished; the ledger is closed."""
         self._loop.discard()
 
 
 async def _serve(coordinator: Coordinator, main: Main) -> None:
-    async with coordinator:
+    async with AsyncExitStack() as stack:
+        while True:
+            try:
+                await stack.enter_async_context(coordinator)
+                break
+            except LogUnavailable:
+                await asyncio.sleep(OPEN_AGAIN_SECONDS)
         await main(coordinator)

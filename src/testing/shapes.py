@@ -7,14 +7,14 @@ attempt's number alone, so that it may be cut anywhere.
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import cached_property
 
 from ..actions.action import Action
 from ..errors import ActionError
 from ..saga.definition import Saga
-from ..saga.events import RunStatus
+from ..saga.events import RunResumed, RunStatus
 from ..saga.run import Run
 from .plan import AppendFault
 from .plays import Failure, Step, action_of
@@ -127,6 +127,22 @@ class Shape:
             holds=self._holds,
         )
 
+    @cached_property
+    def among_others(self) -> Scenario:
+        """The shape as one of several that a cluster runs: its actions bear its name, and its runs may end any way."""
+        own = replace(self, root=_renamed(self.root, f"{self.name}."))
+        return replace(own.scenario, holds=own._holds_among_others)  # noqa: SLF001 - it is the same class
+
+    def _holds_among_others(self, simulation: Simulation) -> None:
+        """Attempts are bounded unless a person asks for more, and every undo gets what its step returned."""
+        allowed = {step.name: step for step in self.steps}
+        resumed = any(isinstance(event, RunResumed) for event in simulation.events)
+        for step in simulation.state.steps.values():
+            limit = allowed[step.action].attempts
+            assert resumed or step.attempts <= limit, f"step {step.path}: {step.attempts} attempts of {limit}"
+            message = step.undo_error.message if step.undo_error and step.undo_error.type == "AssertionError" else ""
+            assert not message, f"step {step.path}: {message}"
+
     def _holds(self, simulation: Simulation) -> None:
         """Attempts are bounded, and what goes wrong with the log alone changes nothing about the end."""
         allowed = {step.name: step for step in self.steps}
@@ -148,6 +164,12 @@ def _steps(node: Node) -> Iterator[Step]:
     else:
         for inner in node.nodes:
             yield from _steps(inner)
+
+
+def _renamed(node: Node, prefix: str) -> Node:
+    if isinstance(node, Step):
+        return replace(node, name=prefix + node.name)
+    return replace(node, nodes=tuple(_renamed(inner, prefix) for inner in node.nodes))
 
 
 async def _walk(run: Run, node: Node, value: str, actions: dict[str, Action[str, str]]) -> str:

@@ -126,7 +126,7 @@ class _Stage:
         self.log.appended = lambda number: self.client.appended(number, self.log.worker)
         self.processes: list[Process] = []
         self._scenario = scenario
-        self._handlers = FaultyHandlers(scenario, plan, self.ledger, self.journal, self.clock)
+        self._handlers = FaultyHandlers([scenario], plan, self.ledger, self.journal, self.clock)
 
     def run(self) -> None:
         """Run until a process has ended by itself, and none is left that was stopped.
@@ -166,13 +166,14 @@ class _Stage:
         worker = f"worker-{number}"
         self.journal.add(Booted(self.clock.seconds, worker, again=False))
         process = Process(
-            self._scenario,
+            [self._scenario],
             log=self.log,
             clock=self.clock,
             ledger=self.ledger,
             handlers=self._handlers,
             worker=worker,
             main=self.client.want,
+            lease_seconds=self._scenario.lease_seconds,
         )
         self.processes.append(process)
         return process

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from ..saga.codec import EventCodec
 from ..saga.events import Event
-from .checker import place_of
-from .journal import Appended, Booted, Cancelled, Entered, Journal
+from .checker import Violation, place_of
+from .journal import Appended, Booted, Cancelled, Entered, Journal, Said
 from .phrases import Phrases
 
 if TYPE_CHECKING:
     from .simulation import Simulation
 
-__all__ = ["told"]
+__all__ = ["lines_of", "told"]
 
 LONGEST_PERIOD = 4
 FOLDED_FROM = 4
@@ -24,18 +24,22 @@ _codec = EventCodec()
 
 def told(simulation: "Simulation") -> str:
     """Return the story of a simulation, and how to bring it about again."""
-    plan, events, violations = simulation.plan, simulation.events, simulation.violations
+    here = "" if simulation.here else ", here=False"
+    lines = [f"{simulation.scenario.saga.name} under {simulation.plan}:"]
+    lines += lines_of(simulation.events, simulation.journal, simulation.violations)
+    lines += [f"  again:  simulate(scenario, {simulation.plan}{here})"]
+    return "\n".join(lines)
+
+
+def lines_of(events: Sequence[Event], journal: Journal, violations: Sequence[Violation]) -> Iterator[str]:
+    """Yield what happened to one run, line by line, and what was wrong."""
     broken: dict[int, list[str]] = {}
     for violation in violations:
         place = place_of(violation, events)
         if place is not None:
             broken.setdefault(place, []).append(violation.invariant)
-    here = "" if simulation.here else ", here=False"
-    lines = [f"{simulation.scenario.saga.name} under {plan}:"]
-    lines += _folded(list(_lines(events, simulation.journal, broken)))
-    lines += [f"  broken: {violation}" for violation in violations]
-    lines += [f"  again:  simulate(scenario, {plan}{here})"]
-    return "\n".join(lines)
+    yield from _folded(list(_lines(events, journal, broken)))
+    yield from (f"  broken: {violation}" for violation in violations)
 
 
 def _lines(events: Sequence[Event], journal: Journal, broken: Mapping[int, Sequence[str]]) -> Iterator[str]:
@@ -46,14 +50,16 @@ def _lines(events: Sequence[Event], journal: Journal, broken: Mapping[int, Seque
         match happening:
             case Booted(seconds, worker, again):
                 yield _line(seconds, worker, "the process goes on" if again else "a process begins")
-            case Entered(seconds, worker, kind, action, step, _, fault):
+            case Said(seconds, worker, text):
+                yield _line(seconds, worker, text)
+            case Entered(seconds, worker, kind, action, step, fault=fault):
                 if fault is not None:
                     yield _fault(seconds, worker, phrases.struck_entry(fault, kind, action, step))
             case Cancelled(seconds, worker, _):
                 yield _fault(seconds, worker, "somebody cancels the run")
             case Appended(seconds, worker, number, version, records, fault):
                 end = version + len(records) if number in journal.written else next_place
-                for place in range(max(next_place, version), end):
+                for place in range(max(next_place, version), min(end, len(events))):
                     marks = "".join(f"   <- breaks {name}" for name in broken.get(place, ()))
                     yield _line(seconds, worker, phrases.event(events[place])) + marks
                 next_place = max(next_place, end)

@@ -123,14 +123,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     return
 
     def _turn_time(self) -> None:
+        when = self.next_at()
+        if when is None:
+            raise SimulationStuck(str(SimulationStuck.__doc__))
+        if when > self._clock.seconds:
+            self._clock.turn_to(when)
+            self._turns = 0
+
+    def next_at(self) -> float | None:
+        """Return when the next timer is due, in virtual seconds; None if nothing waits for time to pass."""
         scheduled = self._scheduled
         while scheduled and scheduled[0].cancelled():
             heappop(scheduled)
-        if not scheduled:
-            raise SimulationStuck(str(SimulationStuck.__doc__))
-        if scheduled[0].when() > self._clock.seconds:
-            self._clock.turn_to(scheduled[0].when())
-            self._turns = 0
+        return scheduled[0].when() if scheduled else None
 
     def _write_to_self(self) -> None:
         """No thread has to be woken: everything runs in one."""

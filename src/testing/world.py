@@ -40,6 +40,7 @@ class Change:
         step: in which step.
         worker: in which process.
         log_version: how many events of the run were durable then; None where that is not known.
+        key: the idempotency key that it came with; of those with one key, one counts.
     """
 
     effect: Effect
@@ -49,6 +50,7 @@ class Change:
     step: str = ""
     worker: str = ""
     log_version: int | None = None
+    key: str | None = None
 
 
 class World:
@@ -73,13 +75,11 @@ class World:
             effect: what it is called, `"mail", "ada@example.com"` say.
             key: an idempotency key; the second `do` with one key changes nothing, as in services that honour them.
         """
-        if self._is_new(key):
-            self._change(_Verb.DO, effect, 1)
+        self._change(_Verb.DO, effect, 1, key)
 
     def undo(self, *effect: Hashable, key: str | None = None) -> None:
         """Take an effect out of the world, once more even if it is not there; the arguments are those of `do`."""
-        if self._is_new(key):
-            self._change(_Verb.UNDO, effect, -1)
+        self._change(_Verb.UNDO, effect, -1, key)
 
     def put(self, *effect: Hashable) -> None:
         """Let an effect be in the world; nothing changes if it is."""
@@ -114,13 +114,13 @@ class World:
             run_id: whose effects to look at.
             history: the run's events.
         """
-        counts: Counter[Effect] = Counter()
+        changes = [change for change in self._changes if change.run_id in ("", run_id)]
+        there = _counts(changes)
+        changes = [change for change in changes if not change.run_id or _has_the_run(history, change)]
+        counts = _counts(changes)
         doers: dict[Effect, set[tuple[str, Kind]]] = {}
         counted: set[Effect] = set()
-        for change in self._changes:
-            if change.run_id and (change.run_id != run_id or not _has_the_run(history, change)):
-                continue
-            counts[change.effect] += _step_of(change.verb, counts[change.effect])
+        for change in changes:
             if change.verb in (_Verb.DO, _Verb.PUT) and change.kind is not None:
                 doers.setdefault(change.effect, set()).add((change.step, change.kind))
                 if change.verb is _Verb.DO:
@@ -128,33 +128,43 @@ class World:
         for effect, by in doers.items():
             lows, highs = zip(*(_bounds(history.steps.get(step), kind) for step, kind in by), strict=True)
             least = sum(lows) if effect in counted else min(1, sum(lows))
-            if not least <= counts[effect] <= sum(highs):
-                yield _sentence(effect, counts[effect], sorted({step for step, _ in by}), history.steps)
+            if there[effect] < least or counts[effect] > sum(highs):
+                count = there[effect] if there[effect] < least else counts[effect]
+                yield _sentence(effect, count, sorted({step for step, _ in by}), history.steps)
         for effect, count in counts.items():
             if count < 0 and effect not in doers:
                 yield f"{_name(effect)} was undone {_times(-count)}, and never done"
 
-    def _is_new(self, key: str | None) -> bool:
-        if key is None:
-            return True
-        new = key not in self._keys
-        self._keys.add(key)
-        return new
-
-    def _change(self, verb: _Verb, effect: Effect, by: int) -> None:
+    def _change(self, verb: _Verb, effect: Effect, by: int, key: str | None = None) -> None:
         entry = ENTRY.get()
         if entry is not None and entry.ledger.closed:
             return  # The simulation is over, and this is a coroutine on its way out.
-        self._counts[effect] += by
-        self._changes.append(_noted(verb, effect, entry))
+        if key is None or key not in self._keys:
+            self._counts[effect] += by
+        if key is not None:
+            self._keys.add(key)
+        self._changes.append(_noted(verb, effect, entry, key))
 
 
-def _noted(verb: _Verb, effect: Effect, entry: Entry | None) -> Change:
+def _noted(verb: _Verb, effect: Effect, entry: Entry | None, key: str | None) -> Change:
     if entry is None:
-        return Change(effect, verb)
+        return Change(effect, verb, key=key)
     run_id = entry.call.run_id
     version = entry.ledger.log_version(run_id)
-    return Change(effect, verb, entry.kind, run_id, entry.call.step, entry.worker, version)
+    return Change(effect, verb, entry.kind, run_id, entry.call.step, entry.worker, version, key)
+
+
+def _counts(changes: Iterable[Change]) -> Counter[Effect]:
+    """Return how often each effect is there after all changes, of which those with one key count once."""
+    counts: Counter[Effect] = Counter()
+    keys: set[str] = set()
+    for change in changes:
+        if change.key is not None:
+            if change.key in keys:
+                continue
+            keys.add(change.key)
+        counts[change.effect] += _step_of(change.verb, counts[change.effect])
+    return counts
 
 
 def _step_of(verb: _Verb, count: int) -> int:

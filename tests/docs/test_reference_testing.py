@@ -11,13 +11,18 @@ from amends.testing import AppendMode, HandlerMode, Kind, Report, Scenario, Simu
 from amends.testing import strategies as st
 from amends.testing.history_checks import INVARIANTS
 from amends.testing.ledger_checks import LEDGER_INVARIANTS
+from amends.testing.scenario_checks import SCENARIO_INVARIANTS
 from amends.testing.simulation_checks import SIMULATION_INVARIANTS
 from tests.tree import ROOT
 
 TEXT = (ROOT / "docs" / "reference-testing.md").read_text(encoding="utf-8")
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", TEXT) for word in re.findall(r"\w+", code)}
 
-OF_A_SIMULATION = {"liveness", "nothing_raises", *(holds.__name__ for holds in SIMULATION_INVARIANTS)}
+OF_A_SIMULATION = {
+    "liveness",
+    "nothing_raises",
+    *(holds.__name__ for holds in (*SCENARIO_INVARIANTS, *SIMULATION_INVARIANTS)),
+}
 
 
 def rows() -> dict[str, str]:

@@ -1,0 +1,137 @@
+"""Everybody who wants something of the runs of a cluster: starts them, waits for them, speaks to them.
+
+Each asks through the coordinator of one process, and goes when that process does. What they were promised and told is
+kept here, to be held against the log.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..errors import CoordinatorClosed, LogUnavailable, NotHosted, RunFailed, UnknownName
+from ..saga.codec import EventCodec
+from ..saga.coordinator import Coordinator
+from ..saga.events import RunParked, RunStatus
+from ..saga.handle import RunHandle
+from ..saga.state import fold
+from .checker import Violation
+from .client import ASK_AGAIN_SECONDS, give_order
+from .faulty_log import FaultyLog
+from .journal import Journal, Said
+from .scenario import Scenario
+from .virtual_time import VirtualClock
+
+__all__ = ["Callers", "Told", "Wanted"]
+
+_codec = EventCodec()
+
+
+class Told(NamedTuple):
+    """What somebody was told of a run: how it stands, and what it returned if it completed."""
+
+    status: RunStatus
+    output: str = ""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A run that somebody asked for.
+
+    Attributes:
+        run_id: the run.
+        scenario: what it is a run of, under its run id.
+        acknowledged: somebody was told that it is started.
+        cancelled: somebody was told that it is cancelled.
+        told: what those who waited for it were told, in order.
+        broken: what was wrong at once.
+    """
+
+    run_id: str
+    scenario: Scenario
+    acknowledged: bool = False
+    cancelled: bool = False
+    told: list[Told] = field(default_factory=list)
+    broken: list[Violation] = field(default_factory=list)
+
+
+class Callers:
+    """Everybody who wants something.
+
+    Args:
+        log: what they were promised is looked up in.
+        journal: where it is noted what they say and are told.
+        clock: of the cluster.
+    """
+
+    def __init__(self, log: FaultyLog, journal: Journal, clock: VirtualClock) -> None:
+        self._log = log
+        self._journal = journal
+        self._clock = clock
+
+    async def start(self, coordinator: Coordinator, worker: str, wanted: Wanted, *, here: bool) -> None:
+        """Ask for a run until that is acknowledged, and wait for its end."""
+        scenario = wanted.scenario
+        try:
+            while True:
+                try:
+                    handle = await coordinator.start(
+                        scenario.saga, scenario.value, run_id=wanted.run_id, tags=scenario.tags, here=here
+                    )
+                    break
+                except LogUnavailable:
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+            wanted.acknowledged = True
+            if not self._log.length(wanted.run_id):
+                wanted.broken.append(Violation("no_start_is_lost", f"{worker} says it is started, and it is not"))
+            await self._wait(handle, worker, wanted)
+        except CoordinatorClosed:
+            self._say(worker, "whoever waits for the run is told that the process is going", wanted)
+        except Exception as error:
+            wanted.broken.append(Violation("nothing_raises", f"start: {type(error).__name__}: {error}"))
+
+    async def wait(self, coordinator: Coordinator, worker: str, wanted: Wanted) -> None:
+        """Wait for the end of a run."""
+        try:
+            await self._wait(coordinator.handle(wanted.run_id), worker, wanted)
+        except CoordinatorClosed:
+            self._say(worker, "whoever waits for the run is told that the process is going", wanted)
+        except Exception as error:
+            wanted.broken.append(Violation("nothing_raises", f"result: {type(error).__name__}: {error}"))
+
+    async def speak(self, coordinator: Coordinator, worker: str, wanted: Wanted, order: str) -> None:
+        """Say `"cancel"`, `"retry"` or `"waive PATH"` until it is heard, or refused."""
+        try:
+            while True:
+                try:
+                    await give_order(coordinator.handle(wanted.run_id), order)
+                    break
+                except LogUnavailable:
+                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+            self._say(worker, f"is heard: {order}", wanted)
+            wanted.cancelled |= order == "cancel"
+        except (CoordinatorClosed, NotHosted, UnknownName) as refusal:
+            self._say(worker, f"is not heard ({type(refusal).__name__}): {order}", wanted)
+        except Exception as error:
+            wanted.broken.append(Violation("nothing_raises", f"{order}: {type(error).__name__}: {error}"))
+
+    async def _wait(self, handle: RunHandle[Any], worker: str, wanted: Wanted) -> None:
+        while True:
+            try:
+                told = Told(RunStatus.COMPLETED, repr(await handle.result()))
+            except RunFailed as failed:
+                told = Told(failed.status)
+            except LogUnavailable:
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+                continue
+            break
+        wanted.told.append(told)
+        self._say(worker, f"whoever waits for the run is told that it is {told.status}", wanted)
+        events = [_codec.decode(record) for record in self._log.records(wanted.run_id)]
+        status = fold(wanted.run_id, events).status
+        was_parked = told.status is RunStatus.PARKED and any(isinstance(event, RunParked) for event in events)
+        if status is not told.status and not was_parked:
+            what = f"{worker} says that it is {told.status}, when the log says {status}"
+            wanted.broken.append(Violation("everybody_is_told_the_same", what))
+
+    def _say(self, worker: str, text: str, wanted: Wanted) -> None:
+        self._journal.add(Said(self._clock.seconds, worker, text, wanted.run_id))
