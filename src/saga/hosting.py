@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import AmendsError, AppendConflict, CoordinatorClosed, LogError, LogUnavailable
+from .decisions import decide
 from .driver import Driver
 from .heart import Heart
 from .host import Host
@@ -119,7 +120,7 @@ class Hosting:
         await asyncio.shield(self._checking)
 
     async def _check_ownership(self) -> None:
-        """After a lapse: let go of the runs that others have taken meanwhile."""
+        """After a lapse: let go of the runs that others have taken meanwhile, and claim the rest anew."""
         lapses = self._heart.lapses
         hosted = list(self.drivers.values())
         try:
@@ -127,10 +128,24 @@ class Hosting:
         except LogError:
             await asyncio.sleep(self._lease_seconds / OWNERSHIP_CHECKS_A_LEASE)
             return
-        for driver in hosted:
-            if driver.acknowledged.done() and driver.state.run_id not in owned:
+        begun = [driver for driver in hosted if driver.acknowledged.done()]
+        for driver in begun:
+            if driver.state.run_id not in owned:
                 driver.lose()
+        # What a claim meets (a conflict, the end of this process), its driver meets too, and gives up the run.
+        claims = (self._claim_anew(driver) for driver in begun if driver.state.run_id in owned)
+        await asyncio.gather(*claims, return_exceptions=True)
         self._lapses_seen = lapses
+
+    async def _claim_anew(self, driver: Driver) -> None:
+        """Claim a run that is ours, and wait until that is durable; decision record 021.
+
+        Another worker may be about to claim it, from a time when our lease still seemed lapsed. The version of the
+        stream lets one of the two claims in.
+        """
+        if not driver.finished.done():
+            driver.record(*decide(driver.state, Claim(self.worker, lapsed=False), self._host.clock.now()))
+            await driver.durable()
 
     # Work that nobody has
 

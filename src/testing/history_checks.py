@@ -287,10 +287,12 @@ def claims_leave_nothing_under_way(history: History) -> Iterator[str]:
     """I13: what a worker had under way is called unknown by the next one before anything follows from it."""
     under_way: set[tuple[str, bool]] = set()
     foreign: set[tuple[str, bool]] = set()
+    worker = ""
     for event in history.events:
         match event:
             case e.RunClaimed():
-                foreign |= under_way
+                foreign |= under_way if event.worker != worker else set()
+                worker = event.worker
             case e.ActionStarted() | e.CompensationStarted():
                 under_way.add((event.step, isinstance(event, e.ActionStarted)))
             case e.ActionSucceeded() | e.ActionCompensated():

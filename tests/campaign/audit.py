@@ -61,13 +61,17 @@ def audit(facts: Facts) -> list[str]:
 
 
 def nobody_steals(facts: Facts) -> Iterator[str]:
-    """A run changes hands when its owner has fallen silent or gone, or when a person has resumed it; else never."""
+    """A run changes hands when its owner has fallen silent or gone, or when a person has resumed it; else never.
+
+    A worker whose lease had lapsed claims what it has anew: that changes nothing.
+    """
     owner = resumed = None
     for event in facts.events:
         if isinstance(event, e.RunResumed):
             resumed = owner
         if isinstance(event, e.RunClaimed):
-            if owner is not None and owner != resumed and owner not in facts.gone and not event.lapsed:
+            was_well = owner not in (None, resumed, event.worker) and owner not in facts.gone
+            if was_well and not event.lapsed:
                 yield f"{event.worker} took it from {owner}, who was well"
             owner = event.worker
 
