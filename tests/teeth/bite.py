@@ -10,9 +10,9 @@ import random
 import sys
 from typing import Any
 
-from amends.testing import AppendMode, Plan, Scenario, Simulation, explore, simulate
+from amends.testing import Plan, Scenario, Simulation, explore, simulate
 from tests.teeth.planted import GAPS, TEETH
-from tests.teeth.scenarios import scenario
+from tests.teeth.scenarios import scenario, wrong
 from tests.teeth.tooth import DRAWS, Tooth
 
 
@@ -20,11 +20,10 @@ def hunt(tooth: Tooth) -> list[Simulation]:
     """Return what is wrong with the engine, under plans of as few faults as show it."""
     scenarios = [scenario(name) for name in tooth.scenarios]
     if tooth.plan is not None:
-        planned = [simulate(of, tooth.plan, here=tooth.here) for of in scenarios]
-        return [simulation for simulation in planned if simulation.violations]
+        return list(wrong(simulate(of, tooth.plan, here=tooth.here) for of in scenarios))
     for faults in range(tooth.faults + 1):
         few = [explore(of, faults, here=tooth.here, stop_at_first=faults > 1, progress=False) for of in scenarios]
-        if findings := [finding for report in few for finding in report.findings]:
+        if findings := list(wrong(finding for report in few for finding in report.findings)):
             return findings
     return [found for of in scenarios if (found := draw(of, tooth))] if tooth.drawn else []
 
@@ -37,15 +36,15 @@ def draw(of: Scenario, tooth: Tooth) -> Simulation | None:
     from amends.testing.strategies import fault_plans
 
     def is_wrong(plan: Plan) -> bool:
-        return bool(simulate(of, plan, here=tooth.here).violations)
+        return any(wrong([simulate(of, plan, here=tooth.here)]))
 
     quietly = settings(max_examples=DRAWS, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     try:
-        plans = fault_plans(of, modes=[AppendMode(mode) for mode in tooth.drawn], cancels=False)
+        plans = fault_plans(of, modes=tooth.drawn, cancels=False)
         plan = find(plans, is_wrong, settings=quietly, random=random.Random(1))
     except NoSuchExample:
         return None
-    return simulate(of, plan, here=tooth.here)
+    return next(wrong([simulate(of, plan, here=tooth.here)]))
 
 
 def told(findings: list[Simulation]) -> dict[str, Any]:

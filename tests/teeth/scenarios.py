@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from amends.saga.events import ParkReason, RunClaimed, RunStatus
 from amends.testing import HandlerFault, Kind, Scenario, Simulation, World, simulate
 from amends.testing.ledger import Act
 from amends.testing.shape_list import shape
+from amends.testing.simulation_checks import replays_ask_the_same
 
-__all__ = ["SCENARIOS", "scenario"]
+__all__ = ["SCENARIOS", "scenario", "wrong"]
 
 LEASE_SECONDS = 2.0
 LIMIT_SECONDS = 600.0
@@ -32,6 +33,17 @@ def scenario(name: str) -> Scenario:
         return shape(name).scenario
     except StopIteration:
         raise KeyError(name) from None
+
+
+def wrong(simulations: Iterable[Simulation]) -> Iterator[Simulation]:
+    """Yield those in which something is wrong, with no word of what is meant to be.
+
+    A saga whose code changes between two runs of it asks for other steps; what the engine makes of that is the point.
+    """
+    for simulation in simulations:
+        meant = {replays_ask_the_same.__name__} if simulation.scenario in _CHANGED else set()
+        if left := tuple(violation for violation in simulation.violations if violation.invariant not in meant):
+            yield replace(simulation, violations=left)
 
 
 def _scenario(
@@ -104,7 +116,7 @@ async def opens_or_not(run: Run, name: str) -> str:
 
 _ACCOUNTS = (
     _scenario("account", opens, [ACCOUNT], NAME, world=WORLD),
-    _scenario("account-undone", opens_and_fails, [ACCOUNT, REFUSED], NAME, world=WORLD),
+    _scenario("account-undone", opens_and_fails, [ACCOUNT, REFUSED], NAME, world=WORLD, ends=RunStatus.COMPENSATED),
     _scenario("account-in-doubt", opens_or_not, [DOUBTFUL_ACCOUNT], NAME, world=WORLD),
 )
 
@@ -205,11 +217,6 @@ async def _after(first: Coroutine[Any, Any, str], then: Coroutine[Any, Any, str]
         then.close()
 
 
-def _never_diverges(simulation: Simulation) -> None:
-    parked = simulation.state.parked
-    assert not parked or parked.reason is not ParkReason.DIVERGED, "the code has not changed, and the run has diverged"
-
-
 # A value that JSON brings back changed
 
 
@@ -284,8 +291,8 @@ def _with(name: str, holds: Callable[[Simulation], None]) -> Scenario:
 
 
 SCENARIOS: dict[str, Scenario] = {of.saga.name: of for of in (*_ACCOUNTS, *_CHANGED)} | {
-    "pair": _scenario("pair", one_pair, [PAIR], "in", holds=_keeps_no_pair),
-    "chains": _scenario("chains", chains, [SLOW, FIRST, SECOND, OTHER], "in", holds=_never_diverges),
+    "pair": _scenario("pair", one_pair, [PAIR], "in", ends=RunStatus.COMPENSATED, holds=_keeps_no_pair),
+    "chains": _scenario("chains", chains, [SLOW, FIRST, SECOND, OTHER], "in"),
     "the limit is kept": _with("limited", _keeps_its_limit),
     "one attempt at a time": _with("late-and-retried", _acts_once_at_a_time),
     "all are waited for": _with("caught-abreast", _waits_for_all),

@@ -1,6 +1,6 @@
 """Bugs of entering handlers: what an attempt's end means, what a probe says, what is tried again."""
 
-from tests.teeth.planted.places import ATTEMPTS, DRIVER, IDS, STATE
+from tests.teeth.planted.places import ATTEMPTS, IDS, STATE
 from tests.teeth.tooth import Patch, Tooth, tooth
 
 OUTCOMES = (
@@ -36,19 +36,19 @@ OUTCOMES = (
     tooth(
         "what timed out is entered again at once",
         ATTEMPTS,
-        "        if isinstance(entry, TimedOut) and entry.straggler is not None:\n",
+        "        if isinstance(entry, TimedOut):\n            noted(entry)\n",
         "        if isinstance(entry, TimedOut):\n"
         "            entry = await enter(handler, values, call, timeout_seconds=part.timeout_seconds,"
-        " threads=self._threads, clock=self._clock)\n"
-        "        if isinstance(entry, TimedOut) and entry.straggler is not None:\n",
+        " threads=self._threads, clock=self._clock, late=noted_late)\n"
+        "        if isinstance(entry, TimedOut):\n            noted(entry)\n",
         "one",
     ),
     tooth(
         "a handler is entered twice for one start",
-        DRIVER,
-        "        moment = await self._attempts.do(self.state.steps[path], attempt)\n",
-        "        await self._attempts.do(self.state.steps[path], attempt)\n"
-        "        moment = await self._attempts.do(self.state.steps[path], attempt)\n",
+        ATTEMPTS,
+        "        entry = await self._do_or_probe(action, step, attempt, values, tell)\n",
+        "        await self._do_or_probe(action, step, attempt, values, tell)\n"
+        "        entry = await self._do_or_probe(action, step, attempt, values, tell)\n",
         "one",
     ),
     tooth(
@@ -125,23 +125,23 @@ PROBES = (
     tooth(
         "a probe that hangs has found nothing",
         ATTEMPTS,
-        "                case TimedOut():\n                    return found\n",
-        "                case TimedOut():\n                    pass\n",
+        "                case TimedOut() | None:\n                    return found\n",
+        "                case TimedOut() | None:\n                    pass\n",
         "account",
         faults=2,
     ),
     tooth(
         "an undo's probe that fails has found nothing",
         ATTEMPTS,
-        "            if not isinstance(found, Returned):\n                return found\n",
-        "            if not isinstance(found, Returned):\n                return None\n",
+        " or found.value is None:\n                return found\n",
+        " or found.value is None:\n                return Returned(None)\n",
         "unknown-is-probed-and-undone",
     ),
     tooth(
         "what is not there is undone",
         ATTEMPTS,
-        "            if found.value is None:\n                return None\n",
-        "",
+        "            if not isinstance(found, Returned) or found.value is None:\n",
+        "            if not isinstance(found, Returned):\n",
         "account-in-doubt",
     ),
     tooth(
@@ -179,7 +179,7 @@ KEYS = (
     tooth(
         "a key is made anew for each entry",
         ATTEMPTS,
-        "call = self._call(step, attempt, idempotency_key(self._run_id, step.path))",
+        "call = self._call(step, attempt, step.idempotency_key)",
         "call = self._call(step, attempt, f'{id(step)} {attempt}')",
         "one",
     ),

@@ -19,8 +19,8 @@ BRANCHES = (
     tooth(
         "run.all returns with the first failure",
         RUN,
-        "await asyncio.wait(tasks)",
-        "await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)",
+        "            self._count -= 1\n",
+        "            self._count = 0 if not task.cancelled() and task.exception() else self._count - 1\n",
         "all are waited for",
         also=(
             Patch(
@@ -54,17 +54,17 @@ BRANCHES = (
     tooth(
         "a path is taken when a step is awaited and not when it is called",
         RUN,
-        'self._branch(f"run.do({action.name})").next_path(), action',
-        'self._branch(f"run.do({action.name})"), action',
+        "self._branch(action.name).next_path()",
+        "self._branch(action.name)",
         "chains",
         also=(Patch(RUN, "driver.ask(path, action, value)", "driver.ask(path.next_path(), action, value)"),),
     ),
     tooth(
         "results come in the order in which branches end",
         RUN,
-        "            if tasks:\n                await asyncio.wait(tasks)\n",
+        "            await settled.all\n",
         "            ended = []\n            for task in tasks:\n                task.add_done_callback(ended.append)\n"
-        "            if tasks:\n                await asyncio.wait(tasks)\n                tasks = ended\n",
+        "            await settled.all\n            tasks = ended\n",
         "two-abreast-then-one",
         drawn=("crash_after",),
     ),
@@ -81,7 +81,7 @@ BRANCHES = (
         DRIVER,
         "            await waiter\n",
         "            try:\n                await waiter\n            except asyncio.CancelledError:\n"
-        "                [task.cancel() for task in self._tasks]\n                raise\n",
+        "                [task.cancel() for task in self._entered.values()]\n                raise\n",
         "task-group-fails",
     ),
 )
@@ -90,8 +90,8 @@ REPLAYS = (
     tooth(
         "a run is taken up before the code is compared",
         DRIVER,
-        "self._replay.when_asked(path, lambda: self._spawn(self._do(path, attempt)))",
-        "self._spawn(self._do(path, attempt))",
+        "self._replay.when_asked(path, lambda: self._enter(self._attempts.do, path, attempt))",
+        "self._enter(self._attempts.do, path, attempt)",
         "another-action-after-a-while",
         also=(
             Patch(
@@ -128,22 +128,22 @@ VALUE_BUGS = (
     tooth(
         "when to try again is not written down",
         CODEC,
-        "event.model_dump_json(exclude_none=True)",
-        "event.model_dump_json(exclude_none=True, exclude={'retry_at'})",
+        "to_json(event, exclude_none=True)",
+        "to_json(event, exclude_none=True, exclude={'retry_at'})",
         "flaky",
     ),
     tooth(
         "that a step is irreversible is not written down",
         CODEC,
-        "event.model_dump_json(exclude_none=True)",
-        "event.model_dump_json(exclude_none=True, exclude={'irreversible'})",
+        "to_json(event, exclude_none=True)",
+        "to_json(event, exclude_none=True, exclude={'irreversible'})",
         "irreversible-stands",
     ),
     tooth(
         "an output is cut before it is written",
         CODEC,
-        "        state = event.model_dump_json(exclude_none=True).encode()\n",
-        "        state = event.model_dump_json(exclude_none=True).encode().replace(b'in>a', b'in')\n",
+        "to_json(event, exclude_none=True)",
+        "to_json(event, exclude_none=True).replace(b'in>a', b'in')",
         "raises-after-two",
     ),
     tooth(
@@ -161,7 +161,8 @@ OWNERS = (
         DRIVER,
         "            except LogUnavailable:\n                if not",
         "            except AppendConflict:\n"
-        "                self._durable_version = len(await self._host.log.read(self.state.run_id))\n"
+        "                version = len(await self._host.log.read(self.state.run_id))\n"
+        "                self._outbox.durable_version = version\n"
         "            except LogUnavailable:\n                if not",
         "three",
         "last-fails",
@@ -202,15 +203,15 @@ OWNERS = (
         "a start is acknowledged before it is durable",
         DRIVER,
         "            self._begin()\n",
-        "            self._begin()\n            self.acknowledged.set_result(None)\n",
+        "            self._begin()\n            self.acknowledged.settle(None)\n",
         "one",
     ),
     tooth(
         "a result is told before it is durable",
         DRIVER,
-        "        if isinstance(event, RunFailing):\n",
-        "        if self.state.status.ended:\n            self.finished.set_result(self.state)\n"
-        "        if isinstance(event, RunFailing):\n",
+        "        await self._append(batch)\n",
+        "        if self.state.status.ended:\n            self.finished.settle(self.state)\n"
+        "        await self._append(batch)\n",
         "one",
     ),
     tooth(
@@ -225,8 +226,9 @@ OWNERS = (
     tooth(
         "a run begins twice",
         DRIVER,
-        "            self._pending.append((event, record))\n",
-        "            self._pending += [(event, record)] * (2 if self.state.version == 1 else 1)\n",
+        "            self._outbox.put(event, record)\n",
+        "            for _ in range(2 if self.state.version == 1 else 1):\n"
+        "                self._outbox.put(event, record)\n",
         "one",
     ),
 )

@@ -102,8 +102,8 @@ UNDOS = (
     tooth(
         "an undo is entered with a key of its own each time",
         ATTEMPTS,
-        "self._call(step, attempt, undo_idempotency_key(self._run_id, step.path), outcome)",
-        "self._call(step, attempt, undo_idempotency_key(self._run_id, f'{step.path} {attempt}'), outcome)",
+        "self._call(step, attempt, step.undo_key, outcome, undoes=step.idempotency_key)",
+        "self._call(step, attempt, f'{step.undo_key} {attempt}', outcome, undoes=step.idempotency_key)",
         "account-undone",
     ),
     tooth(
