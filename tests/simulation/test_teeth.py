@@ -5,7 +5,8 @@ import pytest
 from amends.testing import explore
 from amends.testing.history_checks import INVARIANTS
 from amends.testing.ledger_checks import LEDGER_INVARIANTS
-from amends.testing.simulation_checks import SIMULATION_INVARIANTS, nothing_from_outside
+from amends.testing.scenario_checks import SCENARIO_INVARIANTS, nothing_from_outside
+from amends.testing.simulation_checks import SIMULATION_INVARIANTS
 from tests.teeth.planted import GAPS, TEETH
 from tests.teeth.planting import Verdict, plant
 from tests.teeth.scenarios import SCENARIOS, wrong
@@ -61,6 +62,8 @@ def test_the_page_names_every_bug() -> None:
 
 def test_every_invariant_catches_a_bug() -> None:
     """But the one that is about the handlers of a user, and not about the engine."""
-    invariants = {*INVARIANTS, *LEDGER_INVARIANTS, *SIMULATION_INVARIANTS} - {nothing_from_outside}
+    invariants = {*INVARIANTS, *LEDGER_INVARIANTS, *SCENARIO_INVARIANTS, *SIMULATION_INVARIANTS} - {
+        nothing_from_outside
+    }
     names = [holds.__name__ for holds in invariants]
     assert [name for name in (*names, *BY_THE_LOOP) if f"| {name} |" not in PAGE] == []

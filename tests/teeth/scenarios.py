@@ -12,8 +12,8 @@ from amends import Action, Call, Run, Saga
 from amends.saga.events import ParkReason, RunClaimed, RunStatus
 from amends.testing import HandlerFault, Kind, Scenario, Simulation, World, simulate
 from amends.testing.ledger import Act
+from amends.testing.scenario_checks import replays_ask_the_same
 from amends.testing.shape_list import shape
-from amends.testing.simulation_checks import replays_ask_the_same
 
 __all__ = ["SCENARIOS", "scenario", "wrong"]
 
