@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 _CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("session", max_examples=200, deadline=None, suppress_health_check=_CHECKS)
-settings.register_profile("campaign", max_examples=10_000, deadline=None, suppress_health_check=_CHECKS)
+settings.register_profile("campaign", max_examples=2_000, deadline=None, suppress_health_check=_CHECKS)
 settings.register_profile("glance", max_examples=20, deadline=None, suppress_health_check=_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "session"))
 

@@ -23,7 +23,7 @@ def run(shape: Shape, plan: Plan, *, here: bool = True) -> Simulation:
     return simulate(shape.scenario, plan, here=here).check()
 
 
-@settings(max_examples=settings.get_profile("session").max_examples * 5)
+@settings(max_examples=settings().max_examples * 5)
 @given(data=st.data(), shape=saga_shapes(), here=st.booleans())
 def test_the_invariants_hold_and_the_run_comes_to_rest(data: st.DataObject, shape: Shape, here: bool) -> None:
     """Whatever fails, is lost, dies, is stopped, is cancelled or ends late; also when a person tries again."""
