@@ -35,6 +35,7 @@ class Attempts:
 
     def __init__(self, run_id: str, host: Host) -> None:
         self._run_id = run_id
+        self._host = host
         self._actions = host.registry.actions
         self._clock = host.clock
         self._threads = host.threads
@@ -136,6 +137,8 @@ class Attempts:
             noted(entry)
             late(entry)
 
+        # Last of all: whoever waited for a straggler, or for a probe, may have been stopped meanwhile and lost the run.
+        await self._host.may_enter()
         handler = part.handler if self._substitute is None else self._substitute(part.handler, call)
         entry = await enter(
             handler,

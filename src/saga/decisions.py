@@ -127,7 +127,7 @@ def _undo(state: RunState, moment: m.UndoSucceeded | m.UndoFailed | m.UndoDue, n
         case m.UndoFailed(path, attempt, error, retry_at):
             yield e.CompensationFailed(occurred_at=now, step=path, attempt=attempt, error=error, retry_at=retry_at)
         case m.UndoDue(path):
-            if state.steps[path].undo is UndoStatus.WAITING:
+            if state.status is RunStatus.UNWINDING and state.steps[path].undo is UndoStatus.WAITING:
                 yield _undo_started(state, path, now)
 
 

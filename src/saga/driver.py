@@ -322,7 +322,6 @@ class Driver:
 
     async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
         try:
-            await self._host.may_enter()
             moment = await entry(self.state.steps[path], attempt, self._told)
         except Exception as error:
             self._break_off(error)

@@ -34,6 +34,8 @@ from amends.testing import (
     simulate,
     spend,
 )
+from amends.testing.plays import Play, Step
+from amends.testing.shapes import Shape, par
 
 world = World()
 
@@ -387,3 +389,11 @@ def test_attempts_that_are_all_alike_are_told_once() -> None:
     assert sum(isinstance(event, e.CompensationFailed) for event in done.events) == 50
     assert len(done.story().splitlines()) < 35
     assert "times more the same, until" in done.story()
+
+
+def test_a_stopped_worker_that_waits_for_a_straggler_enters_nothing_when_it_wakes_up() -> None:
+    """Whether it still has the run is asked last of all, after the wait."""
+    late = Step("late", undo=Play.LATE, undo_attempts=1, wait_seconds=0.0)
+    shape = Shape("s", par(late, Step("fails", do=Play.RAISES, attempts=1)), orders=("retry",), settle_seconds=30.0)
+    for at in range(1, 12):
+        simulate(shape.scenario, Plan(AppendFault(at, "pause_after"))).check()

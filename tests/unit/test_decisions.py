@@ -117,3 +117,13 @@ def test_a_failure_in_a_failing_run_is_not_retried() -> None:
 def test_what_an_event_obliges_to(recorded: e.Event, effect: type | None) -> None:
     """A handler is only ever entered for a started event."""
     assert type(effect_of(recorded)) is (effect or type(None))
+
+
+def test_an_undo_that_falls_due_in_a_parked_run_waits_for_a_person() -> None:
+    """A run may be parked, because its workers fell silent, while an undo waits for its next attempt."""
+    tried = (
+        event(e.CompensationStarted, step="1", attempt=1),
+        event(e.CompensationFailed, step="1", attempt=1, error=ERROR, retry_at=at(9)),
+    )
+    parked = event(e.RunParked, reason=e.ParkReason.WORKERS_DIED, detail="five")
+    given(UNWINDING.events, tried, parked).when(m.UndoDue("1")).then_nothing()
