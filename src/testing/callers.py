@@ -4,18 +4,18 @@ Each asks through the coordinator of one process, and goes when that process doe
 kept here, to be held against the log.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import CoordinatorClosed, LogUnavailable, NotHosted, RunFailed, UnknownName
+from ..errors import CoordinatorClosed, NotHosted, RunFailed, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.coordinator import Coordinator
 from ..saga.events import RunParked, RunStatus
 from ..saga.handle import RunHandle
 from ..saga.state import fold
+from .asking import until_answered
 from .checker import Violation
-from .client import ASK_AGAIN_SECONDS, give_order
+from .client import give_order
 from .faulty_log import FaultyLog
 from .journal import Journal, Said
 from .scenario import Scenario
@@ -72,14 +72,11 @@ class Callers:
         """Ask for a run until that is acknowledged, and wait for its end."""
         scenario = wanted.scenario
         try:
-            while True:
-                try:
-                    handle = await coordinator.start(
-                        scenario.saga, scenario.value, run_id=wanted.run_id, tags=scenario.tags, here=here
-                    )
-                    break
-                except LogUnavailable:
-                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+            handle = await until_answered(
+                lambda: coordinator.start(
+                    scenario.saga, scenario.value, run_id=wanted.run_id, tags=scenario.tags, here=here
+                )
+            )
             wanted.acknowledged = True
             if not self._log.length(wanted.run_id):
                 wanted.broken.append(Violation("no_start_is_lost", f"{worker} says it is started, and it is not"))
@@ -101,12 +98,7 @@ class Callers:
     async def speak(self, coordinator: Coordinator, worker: str, wanted: Wanted, order: str) -> None:
         """Say `"cancel"`, `"retry"` or `"waive PATH"` until it is heard, or refused."""
         try:
-            while True:
-                try:
-                    await give_order(coordinator.handle(wanted.run_id), order)
-                    break
-                except LogUnavailable:
-                    await asyncio.sleep(ASK_AGAIN_SECONDS)
+            await until_answered(lambda: give_order(coordinator.handle(wanted.run_id), order))
             self._say(worker, f"is heard: {order}", wanted)
             wanted.cancelled |= order == "cancel"
         except (CoordinatorClosed, NotHosted, UnknownName) as refusal:
@@ -115,15 +107,10 @@ class Callers:
             wanted.broken.append(Violation("nothing_raises", f"{order}: {type(error).__name__}: {error}"))
 
     async def _wait(self, handle: RunHandle[Any], worker: str, wanted: Wanted) -> None:
-        while True:
-            try:
-                told = Told(RunStatus.COMPLETED, repr(await handle.result()))
-            except RunFailed as failed:
-                told = Told(failed.status)
-            except LogUnavailable:
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-                continue
-            break
+        try:
+            told = Told(RunStatus.COMPLETED, repr(await until_answered(handle.result)))
+        except RunFailed as failed:
+            told = Told(failed.status)
         wanted.told.append(told)
         self._say(worker, f"whoever waits for the run is told that it is {told.status}", wanted)
         events = [_codec.decode(record) for record in self._log.records(wanted.run_id)]

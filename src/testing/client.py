@@ -8,14 +8,14 @@ from ..errors import LogUnavailable, NotHosted, RunFailed, UnknownName
 from ..saga.coordinator import Coordinator
 from ..saga.events import RunStatus
 from ..saga.handle import RunHandle
+from .asking import ASK_AGAIN_SECONDS, until_answered
 from .journal import Cancelled, Journal
 from .plan import Cancel, Plan
 from .scenario import Scenario
 from .virtual_time import VirtualClock
 
-__all__ = ["ASK_AGAIN_SECONDS", "Client", "give_order"]
+__all__ = ["Client", "give_order"]
 
-ASK_AGAIN_SECONDS = 0.5
 BY, REASON = "somebody", "simulated"
 
 
@@ -95,14 +95,8 @@ class Client:
 
     async def _cancel(self, handle: RunHandle[object]) -> None:
         """Ask until the run is cancelled, or is over."""
-        while True:
-            try:
-                await handle.cancel(by=BY, reason=REASON)
-            except (LogUnavailable, NotHosted, UnknownName):
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
-            else:
-                self._wants_to_cancel = False
-                return
+        await until_answered(lambda: handle.cancel(by=BY, reason=REASON), NotHosted, UnknownName)
+        self._wants_to_cancel = False
 
 
 @dataclass(slots=True)

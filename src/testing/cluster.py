@@ -74,10 +74,7 @@ class Cluster:
         self._still_turns = 0
         self._broken: list[tuple[str, Violation]] = []
         for scenario in self._scenarios:
-            if scenario.world is not None:
-                scenario.world.reset()
-            if scenario.set_up is not None:
-                scenario.set_up()
+            scenario.begin()
 
     def __enter__(self) -> Self:
         return self

@@ -7,12 +7,12 @@ strikes at what came after the first: during the recovery, in the unwind, or on 
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 
 from ..errors import DefinitionError, InvariantBroken
 from .checker import Violation
-from .journal import Appended, Booted, Entered
+from .journal import Appended, Entered
 from .ledger import Kind
 from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
 from .progress import Bar
@@ -86,8 +86,9 @@ class Report:
 
     def add(self, other: "Report") -> None:
         """Count another one in."""
-        for name in self.__slots__[1:-1]:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for of in fields(self):
+            if of.name not in ("scenario", "findings"):
+                setattr(self, of.name, getattr(self, of.name) + getattr(other, of.name))
         self._keep(other.findings)
 
     def _keep(self, found: Iterable[Simulation]) -> None:
@@ -204,9 +205,11 @@ def next_faults(
 ) -> Iterator[Fault]:
     """Yield every fault that can strike after the last one that struck in a simulation, in the order of the places."""
     happenings = simulation.journal.happenings
-    struck = [place for place, happening in enumerate(happenings) if _fault(happening) is not None]
-    first_time = {_fault(happenings[place]): place for place in reversed(struck)}
-    begin = max(first_time.values(), default=-1) + 1
+    begin, struck = 0, set()
+    for place, happening in enumerate(happenings):
+        if happening.fault is not None and happening.fault not in struck:
+            begin = place + 1
+            struck.add(happening.fault)
     for happening in happenings[begin:]:
         match happening:
             case Appended(number=number, fault=None):
@@ -217,10 +220,6 @@ def next_faults(
                 for mode in honest_modes(kind, modes):
                     for good in (False, True):
                         yield HandlerFault(action, mode, kind=kind, entry=number, for_good=good)
-
-
-def _fault(happening: object) -> Fault | None:
-    return None if isinstance(happening, Booted) else getattr(happening, "fault", None)
 
 
 def as_modes(modes: Modes) -> tuple[AppendMode | HandlerMode, ...]:

@@ -12,11 +12,12 @@ __all__ = ["Appended", "Booted", "Cancelled", "Entered", "Happening", "Journal",
 
 
 class Booted(NamedTuple):
-    """A process has begun, or goes on after it was stopped."""
+    """A process has begun, or goes on after it was stopped. No fault strikes a boot."""
 
     seconds: float
     worker: str
     again: bool
+    fault: None = None
 
 
 class Appended(NamedTuple):
@@ -111,7 +112,7 @@ class Journal:
     def add(self, happening: Happening) -> None:
         """Note something."""
         self.happenings.append(happening)
-        fault = None if isinstance(happening, Booted) else happening.fault
+        fault = happening.fault
         if fault is not None and fault not in self.fired:
             self.fired.append(fault)
 

@@ -5,14 +5,13 @@ loop is never run again: no `except` and no `finally` of it notices. A process t
 world that has moved on without it.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
-from ..errors import LogUnavailable
 from ..saga.coordinator import Coordinator
+from .asking import until_answered
 from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
 from .ledger import Ledger
@@ -22,7 +21,6 @@ from .virtual_world import VirtualThreads, virtual_surroundings
 
 __all__ = ["Process"]
 
-OPEN_AGAIN_SECONDS = 0.5
 MAX_RUNNING = 1_000
 
 Main = Callable[[Coordinator], Coroutine[Any, Any, None]]
@@ -106,10 +104,5 @@ class Process:
 
 async def _serve(coordinator: Coordinator, main: Main) -> None:
     async with AsyncExitStack() as stack:
-        while True:
-            try:
-                await stack.enter_async_context(coordinator)
-                break
-            except LogUnavailable:
-                await asyncio.sleep(OPEN_AGAIN_SECONDS)
+        await until_answered(lambda: stack.enter_async_context(coordinator))
         await main(coordinator)

@@ -116,6 +116,13 @@ class Scenario:
                 found[id(part.handler)] = Entrance(kind, action.name, handler, part.timeout_seconds)
         return found
 
+    def begin(self) -> None:
+        """Begin anew: empty the world, and set up whatever else there is."""
+        if self.world is not None:
+            self.world.reset()
+        if self.set_up is not None:
+            self.set_up()
+
     def check(self, plan: Plan) -> None:
         """Refuse a plan that names what is not here.
 

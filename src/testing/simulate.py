@@ -80,10 +80,7 @@ def _undisturbed(seed: int) -> Iterator[None]:
 
 
 def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
-    if scenario.world is not None:
-        scenario.world.reset()
-    if scenario.set_up is not None:
-        scenario.set_up()
+    scenario.begin()
     stage = _Stage(scenario, plan, here=here)
     broken: list[Violation] = []
     try:

@@ -4,7 +4,6 @@ Which one is next is for somebody else to say, and so is when time passes.
 """
 
 import asyncio
-from heapq import heappop
 from typing import Any
 
 from .virtual_time import VirtualClock, VirtualLoop
@@ -49,12 +48,9 @@ class TurnLoop(VirtualLoop):
 
     def take_turn(self) -> bool:
         """Run the next callback, if there is one; returns whether it has halted the loop."""
-        ready, scheduled = self._ready, self._scheduled
-        now = self._clock.seconds
-        while scheduled and scheduled[0].when() <= now:
-            ready.append(heappop(scheduled))
-        if ready:
-            handle = ready.popleft()
+        self._fall_due()
+        if self._ready:
+            handle = self._ready.popleft()
             if not handle._cancelled:  # noqa: SLF001 - a loop's own business
                 around = asyncio._get_running_loop()  # noqa: SLF001
                 asyncio._set_running_loop(self)  # noqa: SLF001 - which is there for event loops

@@ -106,12 +106,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled
+        ready = self._ready
         if not ready:
             self._turn_time()
-        now = self._clock.seconds
-        while scheduled and scheduled[0].when() <= now:
-            ready.append(heappop(scheduled))
+        self._fall_due()
         self._turns += 1
         if self._turns > MAX_TURNS:
             raise SimulationStuck(f"the loop turned {MAX_TURNS:,} times, and no time passed")
@@ -121,6 +119,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 handle._run()  # noqa: SLF001 - and this is the loop
                 if self._stopping:
                     return
+
+    def _fall_due(self) -> None:
+        """Make ready whose time has come."""
+        ready, scheduled, now = self._ready, self._scheduled, self._clock.seconds
+        while scheduled and scheduled[0].when() <= now:
+            ready.append(heappop(scheduled))
 
     def _turn_time(self) -> None:
         when = self.next_at()

@@ -75,19 +75,19 @@ class World:
             effect: what it is called, `"mail", "ada@example.com"` say.
             key: an idempotency key; the second `do` with one key changes nothing, as in services that honour them.
         """
-        self._change(_Verb.DO, effect, 1, key)
+        self._change(_Verb.DO, effect, key)
 
     def undo(self, *effect: Hashable, key: str | None = None) -> None:
         """Take an effect out of the world, once more even if it is not there; the arguments are those of `do`."""
-        self._change(_Verb.UNDO, effect, -1, key)
+        self._change(_Verb.UNDO, effect, key)
 
     def put(self, *effect: Hashable) -> None:
         """Let an effect be in the world; nothing changes if it is."""
-        self._change(_Verb.PUT, effect, 1 - self._counts[effect])
+        self._change(_Verb.PUT, effect)
 
     def discard(self, *effect: Hashable) -> None:
         """Let an effect not be in the world; nothing changes if it is not."""
-        self._change(_Verb.DISCARD, effect, -self._counts[effect])
+        self._change(_Verb.DISCARD, effect)
 
     def has(self, *effect: Hashable) -> bool:
         """Return whether an effect is in the world."""
@@ -135,12 +135,12 @@ class World:
             if count < 0 and effect not in doers:
                 yield f"{_name(effect)} was undone {_times(-count)}, and never done"
 
-    def _change(self, verb: _Verb, effect: Effect, by: int, key: str | None = None) -> None:
+    def _change(self, verb: _Verb, effect: Effect, key: str | None = None) -> None:
         entry = ENTRY.get()
         if entry is not None and entry.ledger.closed:
             return  # The simulation is over, and this is a coroutine on its way out.
         if key is None or key not in self._keys:
-            self._counts[effect] += by
+            self._counts[effect] += _step_of(verb, self._counts[effect])
         if key is not None:
             self._keys.add(key)
         self._changes.append(_noted(verb, effect, entry, key))

@@ -1,9 +1,6 @@
 """The cluster: several processes at once over one log; every verb, and that the same calls give the same bytes."""
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -17,7 +14,7 @@ from amends.testing.ledger import Act
 from amends.testing.plays import Step
 from amends.testing.shape_list import shape
 from amends.testing.shapes import Shape, seq
-from tests.tree import ROOT
+from tests.hashing import fingerprints_by_hash_seed
 
 THREE = shape("three").among_others
 UNDONE = shape("last-fails").among_others
@@ -100,19 +97,7 @@ def test_another_seed_gives_other_turns() -> None:
 
 
 def test_the_order_of_hashes_changes_nothing() -> None:
-    code = "from tests.simulation.test_cluster import fingerprints; print(*fingerprints(), sep='\\n')"
-    printed = {
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(printed) == 1
+    assert len(fingerprints_by_hash_seed("tests.simulation.test_cluster")) == 1
 
 
 def test_nobody_else_s_random_numbers_are_drawn(cluster: Cluster) -> None:

@@ -1,8 +1,6 @@
 """The simulator itself: it repeats itself to the byte, dies when it says so, and its checker sees what is wrong."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -13,8 +11,8 @@ from amends.saga.events import Event
 from amends.testing import AppendFault, Plan, Simulation, check, simulate
 from amends.testing.campaign import campaign, closing_line, drawn
 from amends.testing.shape_list import SHAPES, shape
+from tests.hashing import fingerprints_by_hash_seed
 from tests.reporting import counted
-from tests.tree import ROOT
 
 DRAWS = 1_000 if os.environ.get("AMENDS_CAMPAIGN") else 10
 
@@ -35,19 +33,7 @@ def test_the_same_faults_give_the_same_history_to_the_byte() -> None:
 
 
 def test_the_order_of_hashes_changes_nothing() -> None:
-    code = "from tests.simulation.test_simulator import fingerprints; print(*fingerprints(), sep='\\n')"
-    printed = {
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(printed) == 1
+    assert len(fingerprints_by_hash_seed("tests.simulation.test_simulator")) == 1
 
 
 def test_a_process_that_died_does_nothing_more() -> None:
