@@ -12,7 +12,7 @@ from .history_checks import INVARIANTS, History
 from .ledger import Note
 from .ledger_checks import LEDGER_INVARIANTS
 
-__all__ = ["Violation", "check", "place_of"]
+__all__ = ["Violation", "breaches_of", "check", "place_of"]
 
 
 class Violation(NamedTuple):
@@ -32,7 +32,11 @@ def check(events: Sequence[Event], ledger: Iterable[Note] | None = None) -> list
         events: the run's, from its first.
         ledger: what the handlers of this run did, in the order of what happened.
     """
-    history = History(events)
+    return breaches_of(History(events), ledger)
+
+
+def breaches_of(history: History, ledger: Iterable[Note] | None = None) -> list[Violation]:
+    """Do the same for a history that something else looks at, too."""
     found = [Violation(holds.__name__, what) for holds in INVARIANTS for what in holds(history)]
     if ledger is not None:
         notes = list(ledger)

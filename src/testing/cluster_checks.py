@@ -8,8 +8,9 @@ from ..saga.codec import EventCodec
 from ..saga.log.port import Record
 from ..saga.state import RunState, evolve
 from .callers import Wanted
-from .checker import Violation, check
+from .checker import Violation, breaches_of
 from .faulty_log import FaultyLog
+from .history_checks import History
 from .journal import Journal
 from .ledger import Ledger, Note
 from .plan import Plan
@@ -115,9 +116,10 @@ class ClusterChecks:
         """Yield what its events and its handlers show, and what its scenario asks for."""
         if not seen.events:
             return
-        yield from check(seen.events, seen.notes)
+        history = History(seen.events)
+        yield from breaches_of(history, seen.notes)
         scenario, journal = wanted.scenario, self._journal.of(wanted.run_id)
-        yield from of_scenario(SeenRun(scenario, wanted.run_id, seen.events, [], journal.fired))
+        yield from of_scenario(SeenRun(scenario, wanted.run_id, history, seen.state, [], journal.fired))
         if scenario.holds is None or not seen.state.at_rest:
             return
         simulation = Simulation(

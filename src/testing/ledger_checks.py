@@ -9,17 +9,23 @@ from .ledger import Act, Kind, Note
 
 __all__ = ["LEDGER_INVARIANTS"]
 
-Starts = e.ActionStarted | e.CompensationStarted
+Start = e.ActionStarted | e.CompensationStarted
+End = e.ActionSucceeded | e.ActionFailed | e.ActionUnknown | e.ActionCompensated | e.CompensationFailed
 Key = tuple[Kind, str, int]
+
+_STARTS: dict[type[Start], Kind] = {e.ActionStarted: Kind.DO, e.CompensationStarted: Kind.UNDO}
+_ENDS: dict[Kind, tuple[type[End], ...]] = {
+    Kind.DO: (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown),
+    Kind.UNDO: (e.ActionCompensated, e.CompensationFailed),
+}
 
 
 def entries_have_started_events(history: History, notes: Sequence[Note]) -> Iterator[str]:
     """I4, I11, I15: a handler is entered only when the event that says so is durable, and with its key."""
     started: dict[Key, tuple[int, str]] = {}
-    for version, event in enumerate(history.events, 1):
-        if isinstance(event, Starts):
-            kind = Kind.DO if isinstance(event, e.ActionStarted) else Kind.UNDO
-            started[kind, event.step, event.attempt] = (version, event.idempotency_key)
+    for of, kind in _STARTS.items():
+        for place, event in history.of(of):
+            started[kind, event.step, event.attempt] = (place + 1, event.idempotency_key)
     for note in _entries(notes):
         version, key = started.get((note.kind, note.step, note.attempt), (0, ""))
         if key != note.key:
@@ -98,12 +104,9 @@ def _has_the_run(history: History, note: Note) -> bool:
 def _ends(history: History) -> dict[Key, int]:
     """Return after how many events each attempt had ended."""
     ended: dict[Key, int] = {}
-    for version, event in enumerate(history.events, 1):
-        match event:
-            case e.ActionSucceeded() | e.ActionFailed() | e.ActionUnknown():
-                ended.setdefault((Kind.DO, event.step, event.attempt), version)
-            case e.ActionCompensated() | e.CompensationFailed():
-                ended.setdefault((Kind.UNDO, event.step, event.attempt), version)
+    for kind, ends in _ENDS.items():
+        for place, event in history.of(*ends):
+            ended.setdefault((kind, event.step, event.attempt), place + 1)
     return ended
 
 

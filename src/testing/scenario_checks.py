@@ -4,11 +4,10 @@ One function each, by whose name a violation is called. Each yields what is wron
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
-from ..saga.events import Event, ParkReason, RunParked, RunStatus
-from ..saga.state import RunState, UndoStatus, fold
+from ..saga.events import ParkReason, RunParked, RunStatus
+from ..saga.state import RunState, UndoStatus
 from .checker import Violation
 from .history_checks import History
 from .ledger import Kind
@@ -18,14 +17,14 @@ from .scenario import Scenario
 __all__ = ["SCENARIO_INVARIANTS", "SeenRun", "of_scenario"]
 
 
-@dataclass(frozen=True)
-class SeenRun:
+class SeenRun(NamedTuple):
     """A run of a scenario, as it was seen from outside.
 
     Attributes:
         scenario: what was run.
         run_id: as which run.
-        events: the run's, from its first.
+        history: the run's events, from its first.
+        state: the run as they leave it.
         told: what those who asked were told, in order.
         faults: what went wrong, or was to.
         asked_outside: what handlers asked for that there is none of in a simulation.
@@ -33,15 +32,11 @@ class SeenRun:
 
     scenario: Scenario
     run_id: str
-    events: Sequence[Event]
+    history: History
+    state: RunState
     told: Sequence[RunStatus]
     faults: Sequence[Fault]
     asked_outside: frozenset[str] = frozenset()
-
-    @cached_property
-    def state(self) -> RunState:
-        """The run as its events leave it."""
-        return fold(self.run_id, self.events)
 
 
 def nothing_from_outside(run: SeenRun) -> Iterator[str]:
@@ -65,13 +60,13 @@ def everybody_is_told_the_same(run: SeenRun) -> Iterator[str]:
 def effects_fit_the_end(run: SeenRun) -> Iterator[str]:
     """I18: completed means every effect of the `World` once, compensated none, else exactly what remains."""
     if run.scenario.world is not None:
-        yield from run.scenario.world.breaches(run.run_id, History(run.events))
+        yield from run.scenario.world.breaches(run.run_id, run.history)
 
 
 def replays_ask_the_same(run: SeenRun) -> Iterator[str]:
     """I16: run again over its recorded results, the saga asks for the same steps."""
-    for event in run.events:
-        if isinstance(event, RunParked) and event.reason is ParkReason.DIVERGED:
+    for _, event in run.history.of(RunParked):
+        if event.reason is ParkReason.DIVERGED:
             yield f"the saga does not ask for the same steps again: {event.detail}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..errors import DefinitionError, SimulationStuck
 from ..saga.codec import EventCodec
-from .checker import Violation, check
+from .checker import Violation
 from .client import Client
 from .faulty_handlers import FaultyHandlers
 from .faulty_log import FaultyLog
@@ -92,7 +92,6 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
     stage.end()
     records = tuple(stage.log.records(scenario.run_id))
     events = tuple(map(_codec.decode, records))
-    broken += check(events, stage.ledger.notes)
     done = Simulation(
         scenario=scenario,
         plan=plan,

@@ -1,8 +1,9 @@
-"""What is held over a simulation as a whole, besides what is held over every run of a scenario."""
+"""What is held over a simulation as a whole, and all together that is held over it."""
 
 from collections.abc import Callable, Iterator
 
-from .checker import Violation
+from .checker import Violation, breaches_of
+from .history_checks import History
 from .scenario_checks import SeenRun, of_scenario
 from .simulation import Simulation
 
@@ -36,9 +37,11 @@ SIMULATION_INVARIANTS: tuple[Callable[[Simulation], Iterator[str]], ...] = (ends
 
 
 def breaches(simulation: Simulation) -> Iterator[Violation]:
-    """Yield every breach, of these and of what is held over every run of a scenario."""
+    """Yield every breach, of all that is held over a run, over a scenario's, and of these."""
+    history = History(simulation.events)
+    yield from breaches_of(history, simulation.notes)
     scenario, faults = simulation.scenario, [*simulation.plan.faults, *simulation.fired]
-    seen = (scenario, scenario.run_id, simulation.events, simulation.told, faults, simulation.asked_outside)
+    seen = (scenario, scenario.run_id, history, simulation.state, simulation.told, faults, simulation.asked_outside)
     yield from of_scenario(SeenRun(*seen))
     for invariant in SIMULATION_INVARIANTS:
         for what in invariant(simulation):

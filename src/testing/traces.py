@@ -1,7 +1,8 @@
 """What the events say about each step: the step automaton, run over a history."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..saga import events as e
 
@@ -42,36 +43,17 @@ def trace(events: Sequence[e.Event]) -> dict[str, Trace]:
     """Run every step's automaton over the events."""
     steps: dict[str, Trace] = {}
     for place, event in enumerate(events):
-        path = getattr(event, "step", None)
-        if isinstance(event, e.RunFailing):
+        advance = _ADVANCES.get(type(event))
+        if advance is not None:
+            path = event.step  # type: ignore[attr-defined]  # All of these have one.
+            if path not in steps:
+                steps[path] = Trace(path)
+            advance(steps[path], event, place)
+        elif type(event) is e.RunFailing:
             for step in steps.values():
                 if step.doing in ("backoff", "held"):
                     _settle(step, "unknown" if step.doubtful else "failed", place)
-        elif isinstance(path, str):
-            _advance(steps.setdefault(path, Trace(path)), event, place)
     return steps
-
-
-def _advance(step: Trace, event: e.Event, place: int) -> None:
-    match event:
-        case e.ActionStarted():
-            _started(step, event, place)
-        case e.ActionSucceeded() | e.ActionFailed() | e.ActionUnknown():
-            _attempt_ended(step, event, place)
-        case e.CompensationStarted():
-            if step.undoing not in ("none", "backoff", "failed") or event.attempt != step.undo_attempts + 1:
-                step.breaches.append(f"undo {event.attempt} began while its undoing was {step.undoing}")
-            step.undoing, step.undo_attempts = "running", event.attempt
-            step.undo_began = place if step.undo_began < 0 else step.undo_began
-            step.undo_keys.add(event.idempotency_key)
-        case e.ActionCompensated() | e.CompensationFailed():
-            if step.undoing != "running" or event.attempt != step.undo_attempts:
-                step.breaches.append(f"undo {event.attempt} ended while its undoing was {step.undoing}")
-            _undo_ended(step, event, place)
-        case e.CompensationWaived():
-            if step.undoing != "failed":
-                step.breaches.append(f"waived while its undoing was {step.undoing}")
-            step.undoing, step.undo_ended = "waived", place
 
 
 def _started(step: Trace, event: e.ActionStarted, place: int) -> None:
@@ -106,8 +88,36 @@ def _settle(step: Trace, doing: str, place: int) -> None:
     step.doing, step.settled_at = doing, place
 
 
+def _undo_started(step: Trace, event: e.CompensationStarted, place: int) -> None:
+    if step.undoing not in ("none", "backoff", "failed") or event.attempt != step.undo_attempts + 1:
+        step.breaches.append(f"undo {event.attempt} began while its undoing was {step.undoing}")
+    step.undoing, step.undo_attempts = "running", event.attempt
+    step.undo_began = place if step.undo_began < 0 else step.undo_began
+    step.undo_keys.add(event.idempotency_key)
+
+
 def _undo_ended(step: Trace, event: e.ActionCompensated | e.CompensationFailed, place: int) -> None:
+    if step.undoing != "running" or event.attempt != step.undo_attempts:
+        step.breaches.append(f"undo {event.attempt} ended while its undoing was {step.undoing}")
     if isinstance(event, e.ActionCompensated):
         step.undoing, step.undo_ended = "undone", place
     else:
         step.undoing = "failed" if event.retry_at is None else "backoff"
+
+
+def _waived(step: Trace, event: e.CompensationWaived, place: int) -> None:  # noqa: ARG001 - as the others
+    if step.undoing != "failed":
+        step.breaches.append(f"waived while its undoing was {step.undoing}")
+    step.undoing, step.undo_ended = "waived", place
+
+
+_ADVANCES: dict[type[e.Event], Callable[[Trace, Any, int], None]] = {
+    e.ActionStarted: _started,
+    e.ActionSucceeded: _attempt_ended,
+    e.ActionFailed: _attempt_ended,
+    e.ActionUnknown: _attempt_ended,
+    e.CompensationStarted: _undo_started,
+    e.ActionCompensated: _undo_ended,
+    e.CompensationFailed: _undo_ended,
+    e.CompensationWaived: _waived,
+}

@@ -101,7 +101,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
         """Make a task, and keep it: what is never run again must not be closed by the garbage collector either."""
-        task = super().create_task(coro, **keywords)
+        task = asyncio.Task(coro, loop=self, **keywords)
         self._tasks.append(task)
         return task
 
@@ -176,15 +176,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
         The `finally` blocks of coroutines run now, for the interpreter allows no other end of them.
         """
-        silenced = logging.root.manager.disable
-        logging.disable()
-        for task in self._tasks:
-            if not task.done():
+        unfinished = [task for task in self._tasks if not task.done()]
+        if unfinished:
+            silenced = logging.root.manager.disable
+            logging.disable()
+            for task in unfinished:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001 - meant to be left so
                 _close(task.get_coro())
-            elif not task.cancelled():
+            logging.disable(silenced)
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
                 task.exception()  # Whoever wanted it is gone.
-        logging.disable(silenced)
         self._tasks.clear()
         self._ready.clear()
         self._scheduled.clear()
