@@ -19,7 +19,7 @@ from .host import Host
 from .hosting import Hosting
 from .ids import checked_run_id, checked_tags, new_run_id
 from .log.open import open_log
-from .log.port import Log
+from .log.port import Backlog, Log
 from .moments import Moment
 from .registry import Registry
 from .standing import standing_after, standing_of
@@ -91,6 +91,11 @@ class Coordinator:
 
     def __repr__(self) -> str:
         return f"<Coordinator of {self._registry!r} on {self._log!r}>"
+
+    @property
+    def backlog(self) -> Backlog:
+        """How far the database lags behind the runs of this process: a metric to watch. See `Backlog`."""
+        return self._log.backlog
 
     async def __aenter__(self) -> Self:
         """Open the log, and begin to take up runs that nobody has.

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
-from .port import Claimable, Pulse, Record, Standing
+from .port import Backlog, Claimable, Pulse, Record, Standing
 from .roster import Roster
 from .writer import Append, is_stored
 
@@ -33,6 +33,7 @@ class MemoryLog:
         self._bell.break_off()
         self._roster = Roster(now)
         self._open_count = 0
+        self._commit_count = 0
 
     def __repr__(self) -> str:
         return "memory"
@@ -63,12 +64,18 @@ class MemoryLog:
         self._check_open()
         stored = self._runs.get(run_id, [])
         if len(stored) == expected_version:
+            self._commit_count += 1
             self._store(run_id, expected_version, records)
             self._roster.note(run_id, standing)
         elif not is_stored(Append(run_id, expected_version, records), stored[expected_version:]):
             raise AppendConflict(run_id, expected_version)
         # A real log never answers in the same turn of the event loop, and code must not come to rely on one that does.
         await asyncio.sleep(0)
+
+    @property
+    def backlog(self) -> Backlog:
+        """Nothing ever waits to be written; `commit_count` counts the appends."""
+        return Backlog(0, 0, self._commit_count)
 
     async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
         """Return a run's records with versions above `after_version`, in order; see `Log.read`."""

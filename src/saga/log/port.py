@@ -133,6 +133,11 @@ class Log(Protocol):
         """
         ...
 
+    @property
+    def backlog(self) -> Backlog:
+        """What waits in this process to be written, or is being written; nothing, where nothing ever waits."""
+        ...
+
     def follow(self, after_position: int = 0) -> AsyncIterator[list[Notification]]:
         """Yield all records of all runs in one order, in batches that are never empty, and wait for more for ever.
 

@@ -54,6 +54,20 @@ class AppendingContract(ContractBase):
 
         asyncio.run(scenario())
 
+    def test_the_backlog_is_empty_when_nothing_waits(self, make_log: MakeLog) -> None:
+        """It is a metric: what was written, or refused, must not be counted for ever."""
+
+        async def scenario() -> None:
+            async with opened(make_log()) as log:
+                assert log.backlog[:2] == (0, 0)
+                await asyncio.gather(*(log.append(f"run {number}", 0, [a_record()]) for number in range(20)))
+                with pytest.raises(AppendConflict):
+                    await log.append("run 1", 7, [a_record()])
+                assert log.backlog[:2] == (0, 0)
+                assert 0 < log.backlog.commit_count <= 22  # with a second look at the conflict, if that needs one
+
+        asyncio.run(scenario())
+
     def test_bytes_come_back_exactly(self, make_log: MakeLog) -> None:
         """NUL, bytes that are no UTF-8, and nothing at all are states like any other."""
         states = [b"", b"\0", b"\0\0a\0", bytes(range(256)), b"\xff\xfe\xed\xa0\x80", b"\\x00", b"{}", b'"'] * 2
