@@ -13,6 +13,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from heapq import heappop
 from typing import Any, TypeVar
@@ -187,6 +188,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.exception()  # Whoever wanted it is gone.
+        for handle in self._ready:  # Some would have closed what a task was to await that ended before it began.
+            for cell in getattr(handle._callback, "__closure__", None) or ():  # type: ignore[attr-defined]  # noqa: SLF001
+                with suppress(ValueError):  # An empty cell holds nothing.
+                    _close_unbegun(cell.cell_contents)
         self._tasks.clear()
         self._ready.clear()
         self._scheduled.clear()
@@ -197,8 +202,12 @@ def _close(coroutine: Any) -> None:
     held = list(coroutine.cr_frame.f_locals.values()) if coroutine.cr_frame else []
     _close_it(coroutine)
     for value in held:
-        if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
-            _close(value)
+        _close_unbegun(value)
+
+
+def _close_unbegun(value: object) -> None:
+    if inspect.iscoroutine(value) and inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
+        _close(value)
 
 
 def _close_it(coroutine: Any) -> None:
