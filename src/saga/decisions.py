@@ -141,11 +141,11 @@ def _undo_started(state: RunState, path: str, now: datetime) -> e.CompensationSt
 
 
 def _claim(state: RunState, moment: m.Claim, now: datetime) -> Iterator[Event]:
-    if state.status.ended:
-        return
+    if state.at_rest:
+        return  # A person has the next word in a parked run, and it is left to whoever claims it then.
     yield e.RunClaimed(occurred_at=now, worker=moment.worker, epoch=state.epoch + 1, lapsed=moment.lapsed)
     lapses = state.lapses + moment.lapsed
-    if lapses >= MAX_LAPSES and state.status is not RunStatus.PARKED:
+    if lapses >= MAX_LAPSES:
         yield e.RunParked(
             occurred_at=now,
             reason=ParkReason.WORKERS_DIED,

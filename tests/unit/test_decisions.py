@@ -20,6 +20,7 @@ DOING = given(started(), doing("1", "a", 1))
 UNWINDING = given(started(), doing("1", "a", 1), did("1", 2), FAILING)
 COMPLETED = given(started(), event(e.RunCompleted, output="null"))
 COMPENSATED = given(UNWINDING.events, undoing("1", 6, 7), event(e.RunCompensated))
+PARKED = given(started(), event(e.RunParked, reason=e.ParkReason.DIVERGED, detail="?", remaining=()))
 
 ASKED = m.StepAsked("1", "a", "{}", irreversible=False)
 RAISED = m.SagaFailed(e.FailingReason.SAGA_RAISED, ERROR)
@@ -57,6 +58,8 @@ LATE: dict[str, tuple[Given, m.Moment]] = {
     "a cancel after completion": (COMPLETED, CANCELLED),
     "a cancel after compensation": (COMPENSATED, CANCELLED),
     "a retry by a person of a run that runs": (RUNNING, m.Retry("ada", "?")),
+    "a claim of a run that was parked meanwhile": (PARKED, m.Claim("w2", lapsed=False)),
+    "a claim of a run that has ended meanwhile": (COMPENSATED, m.Claim("w2", lapsed=True)),
     "a waiver in a run that runs": (UNWINDING, m.Waive("1", "ada", "?")),
     "a divergence in a failing run": (UNWINDING, m.Diverged("?")),
     "an undo that is under way already": (given(UNWINDING.events, undoing("1", 6, 7)[0]), m.UndoDue("1")),
