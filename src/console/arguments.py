@@ -13,6 +13,16 @@ class Commands(Protocol):
         ...
 
 
+def add_run_to(parser: argparse.ArgumentParser) -> None:
+    """Give a command the run that it is about."""
+    parser.add_argument("run_id", metavar="RUN", help="the id of the run")
+
+
+def add_json_to(parser: argparse.ArgumentParser) -> None:
+    """Give a command `--json`."""
+    parser.add_argument("--json", action="store_true", help="for machines: JSON, whose shape only grows")
+
+
 def add_url_to(parser: argparse.ArgumentParser, default: str) -> None:
     """Give a command `--url`.
 

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 from ..errors import AmendsError
-from . import migrate, worker
+from . import migrate, operate, show, worker
 from .demo import command as demo
 from .plain import plain
 
-_COMMANDS = (demo, migrate, worker)
+_COMMANDS = (demo, show, operate, worker, migrate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,7 +3,7 @@
 A pure function of the recorded events. It draws nothing; `timeline_text` and `timeline_svg` do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -95,6 +95,7 @@ class Timeline:
     notes: tuple[Note, ...]
     remaining: tuple[Remaining, ...]
     failing_at: float | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
@@ -115,6 +116,7 @@ def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
         notes=tuple(book.notes),
         remaining=state.remaining,
         failing_at=next((note.at for note in book.notes if note.kind == "failing"), None),
+        tags=state.tags,
     )
 
 
