@@ -21,6 +21,10 @@ AmendsError
 │   ├── AppendConflict          somebody else wrote to the run; read it again
 │   ├── LogCorrupt              call a person: an event that cannot be read, or is of no known topic
 │   └── SchemaMismatch          migrate: the tables are not the ones that this version of the code knows
+├── ProjectionError             a projection, a read model that is made of the log
+│   ├── ProjectionOutdated      rebuild: its tables are missing, or were made by another version of it
+│   ├── ProjectionAhead         rebuild: it has events that the log does not have; the log was restored
+│   └── RebuildUnderWay         wait: another process is rebuilding it
 ├── CoordinatorClosed           the coordinator is not open, or is closing
 ├── SimulationStuck             in a simulation, everything waits for something that nothing in it will bring
 ├── SimulatedFailure            in a simulation, what a handler raises where the plan says that it raises
@@ -51,6 +55,10 @@ __all__ = [
     "LogUnavailable",
     "NotHosted",
     "OutcomeUnknown",
+    "ProjectionAhead",
+    "ProjectionError",
+    "ProjectionOutdated",
+    "RebuildUnderWay",
     "RequestError",
     "RunConflict",
     "RunFailed",
@@ -115,12 +123,12 @@ class UnknownName(RequestError, LookupError):
     """There is no action, saga or run of that name.
 
     Attributes:
-        kind: `"action"`, `"saga"`, `"run"` or `"step"`.
+        kind: `"action"`, `"saga"`, `"run"`, `"step"` or `"projection"`.
         name: what was asked for.
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
-        given = "" if kind in ("run", "step") else f"; give it to Coordinator({kind}s=[...])"
+        given = "" if kind in ("run", "step", "projection") else f"; give it to Coordinator({kind}s=[...])"
         hint = f"; known: {', '.join(sorted(known))}" if known else ""
         super().__init__(f"no {kind} {name!r}{given}{hint}")
         self.kind = kind
@@ -256,6 +264,54 @@ class LogCorrupt(LogError):
 
 class SchemaMismatch(LogError):
     """The tables are not the ones that this version of the code knows."""
+
+
+class ProjectionError(AmendsError):
+    """Something about a projection. The log and its runs are unharmed.
+
+    Attributes:
+        projection: its name.
+    """
+
+    def __init__(self, projection: str, problem: str) -> None:
+        super().__init__(f"projection {projection!r}: {problem}")
+        self.projection = projection
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Exception.__new__, (type(self), *self.args), self.__dict__)
+
+
+class ProjectionOutdated(ProjectionError):
+    """Its tables are missing, or were made by another version of it; rebuild it."""
+
+    def __init__(self, projection: str, problem: str) -> None:
+        super().__init__(projection, f"{problem}; rebuild it (amends.projections.rebuild)")
+
+
+class ProjectionAhead(ProjectionError):
+    """It has applied events that the log does not have: the log was restored to an earlier state. Rebuild it.
+
+    Attributes:
+        position: how far the projection has got.
+        head: the last position of the log.
+    """
+
+    def __init__(self, projection: str, position: int, head: int) -> None:
+        super().__init__(
+            projection,
+            f"it has applied another event at position {position} than the log has there (the log ends at {head}): the "
+            "log was restored to an earlier state; rebuild it (amends.projections.rebuild)",
+        )
+        self.position = position
+        self.head = head
+
+
+class RebuildUnderWay(ProjectionError):
+    """Another process is rebuilding it; wait for that one, or end it."""
+
+    def __init__(self, projection: str) -> None:
+        super().__init__(projection, "another process is rebuilding it; wait until that one has ended")
 
 
 class CoordinatorClosed(AmendsError, RuntimeError):

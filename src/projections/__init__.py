@@ -1,0 +1,42 @@
+"""Projections: read models that are made of the log, can be thrown away, and are rebuilt while everything goes on.
+
+The audit view is one of them; `Projection` is how to write another.
+"""
+
+from .audit import Audit
+from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, AuditStep, CommandKind, StepState, UndoState
+from .audit_search import AuditPage, RunFilter
+from .audit_view import AuditView, SagaCount
+from .follower import Follower
+from .projection import Delete, Projection, RecordedEvent, Table, Upsert
+from .pursuit import FollowerState, Role
+from .rebuilding import RebuildProgress, rebuild
+from .status import Projections, ProjectionStatus, Quarantined
+
+__all__ = [
+    "Audit",
+    "AuditCommand",
+    "AuditPage",
+    "AuditRun",
+    "AuditRunDetail",
+    "AuditStep",
+    "AuditView",
+    "CommandKind",
+    "Delete",
+    "Follower",
+    "FollowerState",
+    "Projection",
+    "ProjectionStatus",
+    "Projections",
+    "Quarantined",
+    "RebuildProgress",
+    "RecordedEvent",
+    "Role",
+    "RunFilter",
+    "SagaCount",
+    "StepState",
+    "Table",
+    "UndoState",
+    "Upsert",
+    "rebuild",
+]

@@ -106,6 +106,12 @@ class EventCodec:
             ) from error
 
 
+def reads_encrypted(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether the environment names a cipher, so that events lie in the log encrypted."""
+    given = os.environ if environment is None else environment
+    return any(given.get(prefix + "CIPHER_TOPIC") for prefix in ("", "AMENDS_"))
+
+
 _IN_MEMORY = {"PERSISTENCE_MODULE": "eventsourcing.popo"}
 _VARIABLES = [
     prefix + name for prefix in ("", "AMENDS_") for name in ("COMPRESSOR_TOPIC", "CIPHER_TOPIC", "CIPHER_KEY")

@@ -5,11 +5,12 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 import amends
-from amends import errors
+from amends import errors, projections
 from tests.docs.pages import read
 from tests.tree import ROOT, module_name, python_files
 
@@ -56,16 +57,17 @@ def every_error() -> set[type[errors.AmendsError]]:
 
 
 def test_the_reference_names_everything_public() -> None:
-    assert sorted(set(amends.__all__) - names_in_the_reference()) == []
+    assert sorted({*amends.__all__, *projections.__all__} - names_in_the_reference()) == []
 
 
 def test_the_reference_names_every_error() -> None:
     assert sorted({kind.__name__ for kind in ERROR_CLASSES} - names_in_the_reference()) == []
 
 
-def test_the_public_names_are_sorted_and_exist() -> None:
-    assert list(amends.__all__) == sorted(amends.__all__)
-    assert [name for name in amends.__all__ if not hasattr(amends, name)] == []
+@pytest.mark.parametrize("facade", [amends, projections], ids=lambda facade: facade.__name__)
+def test_the_public_names_are_sorted_and_exist(facade: ModuleType) -> None:
+    assert list(facade.__all__) == sorted(facade.__all__)
+    assert [name for name in facade.__all__ if not hasattr(facade, name)] == []
 
 
 def test_every_error_stands_in_the_one_file() -> None:

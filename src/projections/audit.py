@@ -1,0 +1,259 @@
+"""The audit view as a projection: which runs, in what state, since when and why; which steps; and who intervened.
+
+Inputs, outputs and payloads are not copied: a view is read by more people than the log, and what it holds is held
+twice. `RunHandle.history` has them. A state that depends on more than one event is worked out from stored facts: that
+of a run by the database (a generated column, so that it can be searched for), that of a step when it is read
+(`audit_rows.py`), because it also depends on its run.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from ..saga import events as e
+from ..saga.codec import reads_encrypted
+from ..saga.events import ErrorInfo, Event, Remaining
+from .digest import clean
+from .projection import Cell, Delete, Projection, RecordedEvent, Table, Upsert
+from .rows import as_json
+from .statements import statement
+
+__all__ = ["Audit"]
+
+RUNS = "amends_audit_runs"
+STEPS = "amends_audit_steps"
+TAGS = "amends_audit_tags"
+COMMANDS = "amends_audit_commands"
+
+_TEXT_LEFT_OUT = "(not copied from an encrypted log)"
+
+Changes = Iterable[Upsert]
+
+
+class Audit(Projection):
+    """The audit view; `AuditView` reads it.
+
+    Args:
+        texts: whether texts are copied that people and errors have put into the log: messages, reasons, names of
+            people, values of tags. Left out: unless the log is encrypted (`CIPHER_TOPIC` in the environment), because
+            the view is not.
+    """
+
+    name = "audit"
+    version = 1
+    tables = (
+        Table(RUNS, key=("run_id",), sums=("attempts", "undo_attempts")),
+        Table(STEPS, key=("run_id", "step"), firsts=("started_at", "started_position", "undo_started_at")),
+        Table(TAGS, key=("name", "value", "started_at", "position")),
+        Table(COMMANDS, key=("position",)),
+    )
+
+    def __init__(self, *, texts: bool | None = None) -> None:
+        self.sql = {kind: statement("audit_tables", kind) for kind in ("sqlite", "postgresql")}
+        self.texts = not reads_encrypted() if texts is None else texts
+
+    def changes(self, recorded: RecordedEvent) -> Iterable[Upsert | Delete]:
+        """Return what an event changes in the view."""
+        event = recorded.event
+        row: dict[str, Cell] = {
+            "last_position": recorded.position,
+            "version": recorded.version,
+            "last_at": event.occurred_at,
+        }
+        more = self._BY_TYPE[type(event)](self, recorded, event, row)
+        return (Upsert(RUNS, (recorded.run_id,), row), *more)
+
+    def _text(self, text: str | None) -> str | None:
+        return text if text is None else clean(text) if self.texts else _TEXT_LEFT_OUT
+
+    def _error(self, prefix: str, error: ErrorInfo) -> dict[str, Cell]:
+        return {f"{prefix}error_type": clean(error.type), f"{prefix}error": self._text(error.message)}
+
+    # The run
+
+    def _started(self, recorded: RecordedEvent, event: e.RunStarted, row: dict[str, Cell]) -> Changes:
+        tags = {name: self._text(value) or "" for name, value in event.tags.items()}
+        row |= {
+            "saga": event.saga,
+            "saga_version": event.saga_version,
+            "started_at": event.occurred_at,
+            "started_position": recorded.position,
+            "deadline": event.deadline,
+            "tags": as_json(tags),
+        }
+        for name, value in tags.items():
+            key = (name, value, event.occurred_at, recorded.position)
+            yield Upsert(TAGS, key, {"run_id": recorded.run_id})
+
+    def _claimed(self, recorded: RecordedEvent, event: e.RunClaimed, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        row |= {"owner": event.worker, "epoch": event.epoch}
+        return ()
+
+    def _failing(self, recorded: RecordedEvent, event: e.RunFailing, row: dict[str, Cell]) -> Changes:
+        row |= {
+            "failing_reason": event.reason.value,
+            "failing_action": event.action,
+            "failing_step": event.step,
+            "failing_by": self._text(event.by),
+            "failing_at": event.occurred_at,
+            "failing_version": recorded.version,
+            "parked_reason": None,
+            **self._error("", event.error),
+        }
+        if event.by is None:
+            return ()
+        return (self._command(recorded, "cancel", event.by, event.error.message),)
+
+    def _parked(self, recorded: RecordedEvent, event: e.RunParked, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        row |= {
+            "parked_reason": event.reason.value,
+            "parked_detail": self._text(event.detail),
+            "parked_at": event.occurred_at,
+            "remaining": _remaining(event.remaining),
+        }
+        return ()
+
+    def _resumed(self, recorded: RecordedEvent, event: e.RunResumed, row: dict[str, Cell]) -> Changes:
+        row |= {"parked_reason": None, "remaining": _remaining(())}
+        yield self._command(recorded, "retry", event.by, event.reason, event.retries)
+        for step in event.retries:
+            resumed: dict[str, Cell] = {"resumed_version": recorded.version, "resumed_at": event.occurred_at}
+            yield Upsert(STEPS, (recorded.run_id, step), resumed)
+
+    def _completed(self, recorded: RecordedEvent, event: e.RunCompleted, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        row |= {
+            "outcome": e.RunStatus.COMPLETED.value,
+            "ended_at": event.occurred_at,
+            "unresolved": as_json(event.unresolved),
+        }
+        return ()
+
+    def _compensated(self, recorded: RecordedEvent, event: e.RunCompensated, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        partly = e.RunStatus.PARTIALLY_COMPENSATED if event.remaining else e.RunStatus.COMPENSATED
+        row |= {"outcome": partly.value, "ended_at": event.occurred_at, "remaining": _remaining(event.remaining)}
+        return ()
+
+    def _command(self, recorded: RecordedEvent, kind: str, by: str, reason: str, steps: Iterable[str] = ()) -> Upsert:
+        values: dict[str, Cell] = {
+            "run_id": recorded.run_id,
+            "kind": kind,
+            "by_whom": self._text(by),
+            "reason": self._text(reason),
+            "given_at": recorded.event.occurred_at,
+            "steps": as_json(tuple(steps)),
+        }
+        return Upsert(COMMANDS, (recorded.position,), values)
+
+    # The steps
+
+    def _action_started(self, recorded: RecordedEvent, event: e.ActionStarted, row: dict[str, Cell]) -> Changes:
+        row["attempts"] = 1
+        return (
+            _step(
+                recorded,
+                event.step,
+                version=recorded.version,
+                phase="running",
+                attempts=event.attempt,
+                action=event.action,
+                idempotency_key=event.idempotency_key,
+                irreversible=event.irreversible,
+                started_at=event.occurred_at,
+                started_position=recorded.position,
+                attempt_at=event.occurred_at,
+            ),
+        )
+
+    def _succeeded(self, recorded: RecordedEvent, event: e.ActionSucceeded, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        return (
+            _step(
+                recorded,
+                event.step,
+                version=recorded.version,
+                phase="succeeded",
+                doubtful=False,
+                retry_at=None,
+                ended_at=event.occurred_at,
+            ),
+        )
+
+    def _attempt_failed(self, recorded: RecordedEvent, event: e.ActionFailed, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        phase = "failed" if event.retry_at is None else "waiting"
+        return (self._ended(recorded, event, phase),)
+
+    def _unknown(self, recorded: RecordedEvent, event: e.ActionUnknown, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        settled = "held" if event.parks else "failed"
+        step = self._ended(recorded, event, settled if event.retry_at is None else "waiting")
+        doubts: dict[str, Cell] = {"doubtful": True, "unknown_why": event.why.value}
+        return (step._replace(values={**step.values, **doubts}),)
+
+    def _ended(self, recorded: RecordedEvent, event: e.ActionFailed | e.ActionUnknown, phase: str) -> Upsert:
+        return _step(
+            recorded,
+            event.step,
+            version=recorded.version,
+            phase=phase,
+            retry_at=event.retry_at,
+            ended_at=event.occurred_at,
+            **self._error("", event.error),
+        )
+
+    def _undo_started(self, recorded: RecordedEvent, event: e.CompensationStarted, row: dict[str, Cell]) -> Changes:
+        row["undo_attempts"] = 1
+        return (_undo(recorded, event.step, "running", undo_attempts=event.attempt, undo_started_at=event.occurred_at),)
+
+    def _undone(self, recorded: RecordedEvent, event: e.ActionCompensated, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        return (_undo(recorded, event.step, "compensated", undo_retry_at=None, undo_ended_at=event.occurred_at),)
+
+    def _undo_failed(self, recorded: RecordedEvent, event: e.CompensationFailed, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        return (
+            _undo(
+                recorded,
+                event.step,
+                "failed" if event.retry_at is None else "waiting",
+                undo_retry_at=event.retry_at,
+                undo_ended_at=event.occurred_at,
+                **self._error("undo_", event.error),
+            ),
+        )
+
+    def _waived(self, recorded: RecordedEvent, event: e.CompensationWaived, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        yield _undo(
+            recorded,
+            event.step,
+            "waived",
+            undo_retry_at=None,
+            undo_ended_at=event.occurred_at,
+            waived_by=self._text(event.by),
+            waived_reason=self._text(event.reason),
+        )
+        yield self._command(recorded, "waive", event.by, event.reason, (event.step,))
+
+    _BY_TYPE: ClassVar[Mapping[type[Event], Callable[["Audit", RecordedEvent, Any, dict[str, Cell]], Changes]]] = {
+        e.RunStarted: _started,
+        e.RunClaimed: _claimed,
+        e.RunFailing: _failing,
+        e.RunParked: _parked,
+        e.RunResumed: _resumed,
+        e.RunCompleted: _completed,
+        e.RunCompensated: _compensated,
+        e.ActionStarted: _action_started,
+        e.ActionSucceeded: _succeeded,
+        e.ActionFailed: _attempt_failed,
+        e.ActionUnknown: _unknown,
+        e.CompensationStarted: _undo_started,
+        e.ActionCompensated: _undone,
+        e.CompensationFailed: _undo_failed,
+        e.CompensationWaived: _waived,
+    }
+
+
+def _step(recorded: RecordedEvent, step: str, **values: Cell) -> Upsert:
+    return Upsert(STEPS, (recorded.run_id, step), values)
+
+
+def _undo(recorded: RecordedEvent, step: str, phase: str, **values: Cell) -> Upsert:
+    return Upsert(STEPS, (recorded.run_id, step), {"undo_phase": phase, "undo_version": recorded.version, **values})
+
+
+def _remaining(remaining: Iterable[Remaining]) -> str:
+    return as_json([[each.step, each.action, each.why.value] for each in remaining])

@@ -1,0 +1,101 @@
+-- The audit view. Sketch for 10 million runs of four steps: 10 million rows of about 500 bytes with five indices, 40
+-- million rows of steps with their key alone, and some millions of tags. A page is a range of one index, newest first.
+CREATE TABLE {amends_audit_runs} (
+    run_id text PRIMARY KEY,
+    saga text,
+    saga_version bigint,
+    started_at timestamptz,
+    started_position bigint,
+    deadline timestamptz,
+    tags text, -- JSON
+    owner text,
+    epoch bigint,
+    attempts bigint DEFAULT 0,
+    undo_attempts bigint DEFAULT 0,
+    failing_reason text,
+    failing_action text,
+    failing_step text,
+    failing_by text,
+    failing_at timestamptz,
+    failing_version bigint,
+    error_type text,
+    error text,
+    parked_reason text,
+    parked_detail text,
+    parked_at timestamptz,
+    remaining text, -- JSON
+    unresolved text, -- JSON
+    outcome text,
+    ended_at timestamptz,
+    version bigint,
+    last_position bigint,
+    last_at timestamptz,
+    state text GENERATED ALWAYS AS (
+        CASE
+            WHEN outcome IS NOT NULL THEN outcome
+            WHEN parked_reason IS NOT NULL THEN 'parked'
+            WHEN failing_reason IS NOT NULL THEN 'unwinding'
+            ELSE 'running'
+        END
+    ) STORED
+);
+CREATE INDEX {amends_audit_runs_start_idx} ON {amends_audit_runs} (started_at, started_position);
+CREATE INDEX {amends_audit_runs_state_idx} ON {amends_audit_runs} (state, started_at, started_position);
+CREATE INDEX {amends_audit_runs_saga_idx} ON {amends_audit_runs} (saga, started_at, started_position);
+CREATE INDEX {amends_audit_runs_action_idx} ON {amends_audit_runs} (failing_action, started_at, started_position)
+WHERE failing_action IS NOT NULL;
+CREATE INDEX {amends_audit_runs_error_idx} ON {amends_audit_runs} (started_at, started_position)
+WHERE error IS NOT NULL OR parked_detail IS NOT NULL;
+
+CREATE TABLE {amends_audit_steps} (
+    run_id text,
+    step text,
+    action text,
+    idempotency_key text,
+    irreversible boolean,
+    started_at timestamptz, -- of the first attempt
+    started_position bigint,
+    attempt_at timestamptz, -- of the last one
+    ended_at timestamptz,
+    attempts bigint,
+    phase text, -- what the last event said; see audit_rows.py for the state that follows from it
+    doubtful boolean DEFAULT false, -- an attempt's outcome is unknown, and none has succeeded since
+    unknown_why text,
+    version bigint, -- of the last event about the doing
+    retry_at timestamptz,
+    error_type text,
+    error text,
+    undo_phase text,
+    undo_version bigint, -- of the last event about the undoing
+    undo_attempts bigint,
+    undo_started_at timestamptz, -- of the first attempt
+    undo_ended_at timestamptz,
+    undo_retry_at timestamptz,
+    undo_error_type text,
+    undo_error text,
+    waived_by text,
+    waived_reason text,
+    resumed_version bigint, -- of the last command to try it again
+    resumed_at timestamptz,
+    PRIMARY KEY (run_id, step)
+);
+
+CREATE TABLE {amends_audit_tags} (
+    name text,
+    value text,
+    started_at timestamptz,
+    position bigint,
+    run_id text,
+    PRIMARY KEY (name, value, started_at, position)
+);
+
+CREATE TABLE {amends_audit_commands} (
+    position bigint PRIMARY KEY,
+    run_id text,
+    kind text, -- cancel, retry, waive
+    by_whom text,
+    reason text,
+    given_at timestamptz,
+    steps text -- JSON
+);
+CREATE INDEX {amends_audit_commands_run_idx} ON {amends_audit_commands} (run_id, position);

@@ -1,0 +1,1 @@
+DELETE FROM amends_projection_copies WHERE name = :name AND generation = :generation

@@ -1,0 +1,1 @@
+SELECT DISTINCT name FROM amends_projection_copies ORDER BY name

@@ -1,0 +1,1 @@
+SELECT count(*) FROM amends_quarantine WHERE name = :name AND generation = :generation

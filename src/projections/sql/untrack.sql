@@ -1,0 +1,1 @@
+DELETE FROM notification_tracking WHERE application_name = :tracked

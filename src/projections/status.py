@@ -1,0 +1,207 @@
+"""How far projections are, for whoever asks: in this process or in another one, followed or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from ..clock import Clock, SystemClock
+from ..errors import InvalidValue, LogCorrupt, ProjectionAhead, UnknownName
+from ..saga.codec import EventCodec
+from ..saga.log.port import Record
+from .copies import Copy, State, copies, exists, head, verify
+from .database import Transaction, Worker, open_database
+from .projection import Cell
+
+__all__ = ["ProjectionStatus", "Projections", "Quarantined"]
+
+MAX_LIMIT = 1_000
+
+
+@dataclass(frozen=True)
+class ProjectionStatus:
+    """How far a projection is.
+
+    Attributes:
+        name: its name.
+        version: of the projection that made its tables.
+        generation: rises with each rebuild.
+        position: all events up to this one are applied.
+        head: the last position of the log.
+        lag_positions: how many positions it is behind; positions may have gaps, so the events may be fewer.
+        lag_seconds: how old the first event is that is not applied; 0.0 if there is none.
+        moved_at: when the position last moved (aware UTC).
+        is_stalled: it is behind, and has not moved for the time that was asked for.
+        is_ahead: it has events that the log does not have; rebuild it.
+        quarantined_count: events that it could not apply.
+        building_position: how far a rebuild is that is under way, or was killed; None if there is none.
+    """
+
+    name: str
+    version: int
+    generation: int
+    position: int
+    head: int
+    lag_positions: int
+    lag_seconds: float
+    moved_at: datetime
+    is_stalled: bool
+    is_ahead: bool
+    quarantined_count: int
+    building_position: int | None
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """An event that a projection could not apply. It stays so until the projection is rebuilt with code that can.
+
+    Attributes:
+        projection: its name.
+        position: of the event in the log.
+        run_id: its run.
+        version: its number in the run.
+        topic: as it lies in the log, cut to 200 characters.
+        error_type: what was raised.
+        error: its text, redacted and cut to 500 characters.
+        try_count: how often it was tried; a rebuild tries it once more.
+        failed_at: when it was last tried (aware UTC).
+    """
+
+    projection: str
+    position: int
+    run_id: str
+    version: int
+    topic: str
+    error_type: str
+    error: str
+    try_count: int
+    failed_at: datetime
+
+
+class Projections:
+    """Tells of the projections of a log while it is entered: `async with Projections(url) as projections: ...`.
+
+    Args:
+        url: of the log; not `memory://`.
+        clock: tells how late it is.
+
+    Raises:
+        InvalidName: the URL is of no allowed form, or names a log in memory.
+        DefinitionError: a cipher cannot be had.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self._worker = Worker(open_database(url))
+        self._codec = EventCodec.from_environment()
+        self._clock = clock or SystemClock()
+
+    async def __aenter__(self) -> Self:
+        """Begin; the connection is made when it is first needed."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go of the connection."""
+        await self._worker.close()
+
+    async def statuses(self, *, stalled_after_seconds: float = 30.0) -> Sequence[ProjectionStatus]:
+        """Return how far each projection is, by name.
+
+        Args:
+            stalled_after_seconds: how long one that is behind may stand still.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+            SchemaMismatch: there is no log.
+        """
+
+        def look(transaction: Transaction) -> list[ProjectionStatus]:
+            if not exists(transaction):
+                return []
+            names = [name for (name,) in transaction.fetch("projection_names")]
+            found = [self._status(transaction, name, stalled_after_seconds) for name in names]
+            return [status for status in found if status is not None]
+
+        return await self._worker.run(lambda database: database.read(look))
+
+    async def status(self, name: str, *, stalled_after_seconds: float = 30.0) -> ProjectionStatus:
+        """Return how far one projection is.
+
+        Raises:
+            UnknownName: nothing was ever projected under that name.
+            LogUnavailable: the database does not answer.
+            SchemaMismatch: there is no log.
+        """
+
+        def look(transaction: Transaction) -> ProjectionStatus | None:
+            return self._status(transaction, name, stalled_after_seconds)
+
+        found = await self._worker.run(lambda database: database.read(look))
+        if found is None:
+            raise UnknownName("projection", name)
+        return found
+
+    async def quarantined(self, name: str, *, after_position: int = 0, limit: int = 100) -> Sequence[Quarantined]:
+        """Return a page of the events that a projection could not apply, in the order of the log.
+
+        Args:
+            name: the projection's.
+            after_position: of the last one of the page before.
+            limit: at most so many, 1 to 1,000.
+
+        Raises:
+            InvalidValue: the limit cannot be.
+            LogUnavailable: the database does not answer.
+        """
+        if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
+            raise InvalidValue("limit", f"is {limit!r}; use a whole number from 1 to {MAX_LIMIT:,}")
+        wanted: dict[str, Cell] = {"name": name, "after": after_position, "limit": limit}
+
+        def look(transaction: Transaction) -> list[dict[str, Any]]:
+            return transaction.records("quarantined", wanted) if exists(transaction) else []
+
+        rows = await self._worker.run(lambda database: database.read(look))
+        return [Quarantined(projection=name, **row) for row in rows]
+
+    def _status(self, transaction: Transaction, name: str, stalled_after_seconds: float) -> ProjectionStatus | None:
+        found = {copy.state: copy for copy in copies(transaction, name)}
+        live, building = found.get(State.LIVE), found.get(State.BUILDING)
+        if live is None:
+            return None
+        last, now = head(transaction), self._clock.now()
+        lag_seconds = self._lag_seconds(transaction, live, now)
+        still_seconds = (now - live.moved_at).total_seconds()
+        ((quarantined_count,),) = transaction.fetch("quarantined_count", live.key)
+        return ProjectionStatus(
+            name=name,
+            version=live.version,
+            generation=live.generation,
+            position=live.position,
+            head=last,
+            lag_positions=max(0, last - live.position),
+            lag_seconds=lag_seconds,
+            moved_at=live.moved_at,
+            is_stalled=last > live.position and min(lag_seconds, still_seconds) >= stalled_after_seconds,
+            is_ahead=_is_ahead(transaction, live),
+            quarantined_count=quarantined_count,
+            building_position=building and building.position,
+        )
+
+    def _lag_seconds(self, transaction: Transaction, copy: Copy, now: datetime) -> float:
+        """Return the age of the first event that is not applied, by the clock of whoever wrote it."""
+        rows = transaction.fetch("next_event", {"position": copy.position})
+        if not rows:
+            return 0.0
+        ((topic, state),) = rows
+        try:
+            since = self._codec.decode(Record(topic, state)).occurred_at
+        except LogCorrupt:
+            since = copy.moved_at
+        return max(0.0, (now - since).total_seconds())
+
+
+def _is_ahead(transaction: Transaction, copy: Copy) -> bool:
+    try:
+        verify(transaction, copy)
+    except ProjectionAhead:
+        return True
+    return False
