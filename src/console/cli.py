@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 from ..errors import AmendsError
-from . import migrate, operate, show, worker
+from . import follow, migrate, operate, rebuild, runs, show, stats, verify, worker
 from .demo import command as demo
 from .plain import plain
 
-_COMMANDS = (demo, show, operate, worker, migrate)
+_COMMANDS = (demo, runs, show, operate, stats, verify, worker, follow, rebuild, migrate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,11 +7,14 @@ from .audit import Audit
 from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, AuditStep, CommandKind, StepState, UndoState
 from .audit_search import AuditPage, RunFilter
 from .audit_view import AuditView, SagaCount
+from .chain import Breach, BreachKind
 from .follower import Follower
 from .projection import Delete, Projection, RecordedEvent, Table, Upsert
 from .pursuit import FollowerState, Role
 from .rebuilding import RebuildProgress, rebuild
+from .sealing import Sealer, SealProgress
 from .status import Projections, ProjectionStatus, Quarantined
+from .verifying import KeptHead, Verification, VerifyProgress, verify, verify_run
 
 __all__ = [
     "Audit",
@@ -21,10 +24,13 @@ __all__ = [
     "AuditRunDetail",
     "AuditStep",
     "AuditView",
+    "Breach",
+    "BreachKind",
     "CommandKind",
     "Delete",
     "Follower",
     "FollowerState",
+    "KeptHead",
     "Projection",
     "ProjectionStatus",
     "Projections",
@@ -34,9 +40,15 @@ __all__ = [
     "Role",
     "RunFilter",
     "SagaCount",
+    "SealProgress",
+    "Sealer",
     "StepState",
     "Table",
     "UndoState",
     "Upsert",
+    "Verification",
+    "VerifyProgress",
     "rebuild",
+    "verify",
+    "verify_run",
 ]

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, fields
 from itertools import islice
 
 from ..errors import DefinitionError, InvariantBroken
+from ..progress import Bar
 from .checker import Violation
 from .journal import Appended, Entered
 from .ledger import Kind
 from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
-from .progress import Bar
 from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation

@@ -1,0 +1,127 @@
+"""`amends runs`: which runs there are, in what state, since when and why; a page at a time, newest first."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..saga.events import RunStatus
+from .arguments import Commands, add_json_to, add_url_to
+from .audit import add_as_is_to, audit_of
+from .client import DEFAULT_URL
+from .moments import moment
+from .paint import Paint, paint_for
+from .plain import seconds
+from .tables import Cell, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..projections import AuditPage, AuditRun
+
+
+def add_to(commands: Commands) -> None:
+    """Register the command."""
+    parser = commands.add_parser(
+        "runs",
+        help="which runs there are, in what state, since when and why",
+        description="Lists a page of runs from the audit view, those first that were started last. Conditions are "
+        "combined. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
+    )
+    parser.add_argument("--state", type=RunStatus, choices=list(RunStatus), metavar="STATE", help=", ".join(RunStatus))
+    parser.add_argument("--saga", metavar="NAME", help="of this saga")
+    parser.add_argument("--action", metavar="NAME", help="that failed because of this action")
+    parser.add_argument("--tag", type=_tag, metavar="NAME=VALUE", help="that were started with this tag")
+    parser.add_argument("--since", type=moment, metavar="TIME", help="started then or later")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="started before then")
+    parser.add_argument("--text", metavar="TEXT", help="whose error, or reason for being parked, holds this text")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 1,000 (default: 50)")
+    parser.add_argument("--cursor", metavar="CURSOR", help="the page behind the one that gave this cursor")
+    add_as_is_to(parser)
+    add_url_to(parser, DEFAULT_URL)
+    add_json_to(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the runs; 0 if that could be done, also when there are none."""
+    page = asyncio.run(_read(arguments))
+    if arguments.json:
+        print(json.dumps({"runs": [_as_json(each) for each in page.rows], "next": page.next}, indent=2))
+        return 0
+    paint = paint_for(sys.stdout, os.environ)
+    for line in _lines(page.rows, paint) if page.rows else ["no such runs"]:
+        print(line)
+    if page.next is not None:
+        print(paint.dim(f"there are more: --cursor {page.next}"))
+    return 0
+
+
+def _tag(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+async def _read(arguments: argparse.Namespace) -> "AuditPage[AuditRun]":
+    from ..projections import RunFilter
+
+    names = ("state", "saga", "action", "tag", "since", "until", "text")
+    where = RunFilter(**{name: getattr(arguments, name) for name in names})
+    async with audit_of(arguments) as audit:
+        return await audit.runs(where, limit=arguments.limit, cursor=arguments.cursor)
+
+
+def _lines(runs: "Sequence[AuditRun]", paint: Paint) -> list[str]:
+    rows: list[list[Cell | str]] = [
+        [_time(each.started_at), each.run_id, _saga(each), _state(each, paint), _took(each), why(each)] for each in runs
+    ]
+    return table(["started (UTC)", "run", "saga", "state", "took", "why"], rows, paint)
+
+
+def _time(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else "?"
+
+
+def _saga(run: "AuditRun") -> str:
+    return f"{run.saga or '?'} v{run.saga_version or '?'}"
+
+
+def _state(run: "AuditRun", paint: Paint) -> Cell:
+    shows = {
+        RunStatus.COMPLETED: paint.good,
+        RunStatus.COMPENSATED: paint.undone,
+        RunStatus.PARTIALLY_COMPENSATED: paint.odd,
+        RunStatus.PARKED: paint.bad,
+    }
+    return Cell(run.state.replace("_", " "), shows.get(run.state, paint.bold))
+
+
+def _took(run: "AuditRun") -> Cell:
+    return Cell(seconds(run.duration.total_seconds()) if run.duration is not None else "", right=True)
+
+
+def why(run: "AuditRun") -> str:
+    """Return why a run stands as it does, in a few words; empty where all is well."""
+    if run.state is RunStatus.PARKED:
+        return f"{(run.parked_reason or '?').replace('_', ' ')}: {run.parked_detail}"
+    if run.failing_reason is None:
+        return ""
+    by = f" by {run.failing_by}" if run.failing_by else ""
+    return f"{run.failing_action or run.failing_reason.replace('_', ' ')}{by}: {run.error}"
+
+
+def _as_json(run: "AuditRun") -> dict[str, Any]:
+    shown = {name: getattr(run, name) for name in type(run).__dataclass_fields__}
+    shown |= {
+        "state": run.state.value,
+        "tags": dict(run.tags),
+        "remaining": [each.model_dump(mode="json") for each in run.remaining],
+        "unresolved": list(run.unresolved),
+        "duration_seconds": None if run.duration is None else run.duration.total_seconds(),
+    }
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}

@@ -1,0 +1,1 @@
+SELECT position, chain, marks FROM amends_seals WHERE position > :after ORDER BY position LIMIT 100

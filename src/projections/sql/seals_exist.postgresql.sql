@@ -1,0 +1,1 @@
+SELECT count(to_regclass('amends_run_links'))
