@@ -107,15 +107,16 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a failing run tries again",
         DECISIONS,
-        "            retry_at = retry_at if running else None\n",
-        "",
+        "    retry_at = ended.retry_at if state.status is RunStatus.RUNNING else None\n",
+        "    retry_at = ended.retry_at\n",
         "gather-fails-beside-a-flaky-one",
     ),
     tooth(
         "what succeeds late is not recorded",
         DECISIONS,
-        "            yield e.ActionSucceeded(",
-        "            if running:\n              yield e.ActionSucceeded(",
+        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n",
+        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n"
+        "    if _.status is not RunStatus.RUNNING:\n        return ()\n",
         "gather-fails",
     ),
     Tooth(
