@@ -7,13 +7,13 @@ attempt's own task or thread, because a `SystemExit` that leaves a task ends the
 import asyncio
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from ..clock import Clock
 from .call import Call
-from .handlers import Handler
+from .handlers import Arguments, Handler
 from .threads import Threads
 
 CANCEL_GRACE_SECONDS = 1.0
@@ -49,12 +49,14 @@ class TimedOut:
 
 Ended = Returned | Raised
 Late = Callable[[TimedOut], None]
+MakeCall = Callable[..., Call]
+"""Takes the `deadline`, if there is one. For a handler that wants no `Call`, none is made."""
 
 
 async def enter(
     handler: Handler,
     values: tuple[Any, ...],
-    call: Call,
+    call: MakeCall,
     *,
     timeout_seconds: float | None,
     threads: Threads,
@@ -66,19 +68,19 @@ async def enter(
     Args:
         handler: what to enter.
         values: its input, and for an undo its output; extra ones are left out.
-        call: handed over if the handler wants it, with the deadline filled in.
+        call: makes what is handed over if the handler wants it.
         timeout_seconds: give up after this; a thread goes on by itself, and is then a straggler.
         threads: where plain functions run; the time begins when there is one.
         clock: tells the deadline.
         late: told that the time is up if an async handler goes on in spite of that; None is returned when it ends.
     """
     if handler.is_async:
-        call = _with_deadline(handler, call, timeout_seconds, clock)
-        return await _enter_async(handler, values, call, timeout_seconds, late)
+        arguments = _arguments(handler, values, call, timeout_seconds, clock)
+        return await _enter_async(handler, arguments, timeout_seconds, late)
     await threads.reserve()
     try:
-        call = _with_deadline(handler, call, timeout_seconds, clock)
-        work = threads.start(lambda: _guard_plain(handler, values, call), name=f"amends {handler.label}")
+        arguments = _arguments(handler, values, call, timeout_seconds, clock)
+        work = threads.start(lambda: _guard_plain(handler, arguments), name=f"amends {handler.label}")
         done, _ = await asyncio.wait({work}, timeout=timeout_seconds)
         if done or timeout_seconds is None:
             return work.result()
@@ -87,10 +89,13 @@ async def enter(
         threads.release()
 
 
-def _with_deadline(handler: Handler, call: Call, timeout_seconds: float | None, clock: Clock) -> Call:
-    if timeout_seconds is None or not handler.wants_call:
-        return call
-    return replace(call, deadline=clock.now() + timedelta(seconds=timeout_seconds))
+def _arguments(
+    handler: Handler, values: tuple[Any, ...], call: MakeCall, timeout_seconds: float | None, clock: Clock
+) -> Arguments:
+    if not handler.wants_call:
+        return handler.arguments(values)
+    deadline = None if timeout_seconds is None else clock.now() + timedelta(seconds=timeout_seconds)
+    return handler.arguments(values, call(deadline=deadline))
 
 
 class _Limit:
@@ -128,10 +133,10 @@ class _Limit:
 
 
 async def _enter_async(
-    handler: Handler, values: tuple[Any, ...], call: Call, timeout_seconds: float | None, late: Late
+    handler: Handler, arguments: Arguments, timeout_seconds: float | None, late: Late
 ) -> Ended | TimedOut | None:
     limit = None if timeout_seconds is None else _Limit(timeout_seconds, late)
-    args, kwargs = handler.arguments(values, call)
+    args, kwargs = arguments
     ended: Ended
     try:
         ended = Returned(await handler.function(*args, **kwargs))
@@ -140,8 +145,8 @@ async def _enter_async(
     return ended if limit is None else limit.ended(ended)
 
 
-def _guard_plain(handler: Handler, values: tuple[Any, ...], call: Call) -> Ended:
-    args, kwargs = handler.arguments(values, call)
+def _guard_plain(handler: Handler, arguments: Arguments) -> Ended:
+    args, kwargs = arguments
     try:
         value = handler.function(*args, **kwargs)
     except BaseException as error:

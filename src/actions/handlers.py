@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import DefinitionError
 from .call import Call
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Handler:
@@ -33,7 +35,7 @@ class Handler:
         """Whether it takes a `Call`."""
         return self._call_at is not None
 
-    def arguments(self, values: tuple[Any, ...], call: Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self, values: tuple[Any, ...], call: Call | None = None) -> Arguments:
         """Return positional and keyword arguments that hand over `values` and, where it is wanted, `call`."""
         values = values[: len(self.inputs)]
         match self._call_at:

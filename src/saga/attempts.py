@@ -7,11 +7,12 @@ runs in the attempt's own task, so an attempt that has become a straggler cannot
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from ..actions.action import Action, OnUnknown, Part
 from ..actions.call import Call, Outcome
-from ..actions.entering import Late, Raised, Returned, TimedOut, enter
+from ..actions.entering import Late, MakeCall, Raised, Returned, TimedOut, enter
 from ..errors import InvalidValue, OutcomeUnknown
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
@@ -84,12 +85,10 @@ class Attempts:
     async def _do_or_probe(
         self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...], tell: Tell
     ) -> Entry | None:
-        def late(entry: TimedOut) -> None:
-            tell(self._done(action, step, attempt, entry))
-
         call = self._call(step, attempt, step.idempotency_key)
+        late = partial(self._late, step, lambda entry: tell(self._done(action, step, attempt, entry)))
         if step.last_unknown and action.prober:
-            found = await self._enter(action.prober, values, call, late)
+            found = await self._enter(action.prober, step, values, call, late)
             match found:
                 case Returned(value=None):
                     pass
@@ -100,46 +99,49 @@ class Attempts:
                     return Raised(OutcomeUnknown(f"the probe raised {info.type}: {info.message}"))
                 case TimedOut() | None:
                     return found
-        return await self._enter(action.work, values, call, late)
+        return await self._enter(action.work, step, values, call, late)
 
     async def _probe_and_undo(
         self, action: Action[Any, Any], part: Part, step: Step, attempt: int, tell: Tell
     ) -> Entry | None:
         """Return how the undo ended; where a probe says that nothing is there, it has nothing to do."""
-
-        def late(entry: TimedOut) -> None:
-            tell(self._undone(part, step, attempt, entry))
-
+        late = partial(self._late, step, lambda entry: tell(self._undone(part, step, attempt, entry)))
         outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
         call = self._call(step, attempt, step.undo_key, outcome, undoes=step.idempotency_key)
         values = action.undo_values(step.input, step.output)
         if outcome is Outcome.UNKNOWN and action.prober:
             asking = self._call(step, attempt, step.idempotency_key, outcome)
-            found = await self._enter(action.prober, values[:-1], asking, late)
+            found = await self._enter(action.prober, step, values[:-1], asking, late)
             if not isinstance(found, Returned) or found.value is None:
                 return found
             values = (*values[:-1], found.value)
-        return await self._enter(part, values, call, late)
+        return await self._enter(part, step, values, call, late)
 
     def _call(
         self, step: Step, attempt: int, key: str, outcome: Outcome | None = None, undoes: str | None = None
-    ) -> Call:
-        return Call(
-            run_id=self._run_id, step=step.path, attempt=attempt, idempotency_key=key, undoes=undoes, outcome=outcome
+    ) -> MakeCall:
+        return partial(
+            Call,
+            run_id=self._run_id,
+            step=step.path,
+            attempt=attempt,
+            idempotency_key=key,
+            undoes=undoes,
+            outcome=outcome,
         )
 
-    async def _enter(self, part: Part, values: tuple[Any, ...], call: Call, late: Late) -> Entry | None:
-        def noted(entry: TimedOut) -> None:
-            if entry.straggler is not None:
-                self._stragglers.note(self._run_id, call.step, entry.straggler)
+    def _note(self, step: Step, entry: TimedOut) -> None:
+        if entry.straggler is not None:
+            self._stragglers.note(self._run_id, step.path, entry.straggler)
 
-        def noted_late(entry: TimedOut) -> None:
-            noted(entry)
-            late(entry)
+    def _late(self, step: Step, tell: Late, entry: TimedOut) -> None:
+        self._note(step, entry)
+        tell(entry)
 
+    async def _enter(self, part: Part, step: Step, values: tuple[Any, ...], call: MakeCall, late: Late) -> Entry | None:
         # Last of all: whoever waited for a straggler, or for a probe, may have been stopped meanwhile and lost the run.
         await self._host.may_enter()
-        handler = part.handler if self._substitute is None else self._substitute(part.handler, call)
+        handler = part.handler if self._substitute is None else self._substitute(part.handler, call())
         entry = await enter(
             handler,
             values,
@@ -147,10 +149,10 @@ class Attempts:
             timeout_seconds=part.timeout_seconds,
             threads=self._threads,
             clock=self._clock,
-            late=noted_late,
+            late=late,
         )
         if isinstance(entry, TimedOut):
-            noted(entry)
+            self._note(step, entry)
         return entry
 
     def _done(self, action: Action[Any, Any], step: Step, attempt: int, entry: Entry) -> DoMoment:

@@ -5,8 +5,9 @@ what they oblige the engine to do, once they are durable, follows from the event
 that comes too late (an attempt to start in a run that is failing, a second end) is answered with no events.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from . import events as e
 from . import moments as m
@@ -27,19 +28,7 @@ def decide(state: RunState, moment: m.Moment, now: datetime) -> tuple[Event, ...
         moment: what happened.
         now: aware UTC; the time of the events.
     """
-    match moment:
-        case m.StepAsked() | m.RetryDue() | m.AttemptSucceeded() | m.AttemptFailed() | m.AttemptUnknown():
-            return tuple(_step(state, moment, now))
-        case m.UndoSucceeded() | m.UndoFailed() | m.UndoDue():
-            return tuple(_undo(state, moment, now))
-        case m.Claim():
-            return tuple(_claim(state, moment, now))
-        case m.Retry() | m.Waive():
-            return tuple(_command(state, moment, now))
-        case m.Proceed():
-            return tuple(_proceed(state, now))
-        case _:
-            return tuple(_saga(state, moment, now))
+    return tuple(_DECIDERS[type(moment)](state, moment, now))
 
 
 def may_proceed(state: RunState) -> bool:
@@ -47,35 +36,44 @@ def may_proceed(state: RunState) -> bool:
     return state.status is RunStatus.UNWINDING or state.held > 0
 
 
-def _step(
-    state: RunState,
-    moment: m.StepAsked | m.RetryDue | m.AttemptSucceeded | m.AttemptFailed | m.AttemptUnknown,
-    now: datetime,
-) -> Iterator[Event]:
+def _step_asked(state: RunState, asked: m.StepAsked, now: datetime) -> tuple[Event, ...]:
+    if state.status is not RunStatus.RUNNING:
+        return ()
+    path, action = asked.path, asked.action
+    return (_started(state, path, action, 1, now, input_text=asked.input, irreversible=asked.irreversible),)
+
+
+def _retry_due(state: RunState, due: m.RetryDue, now: datetime) -> tuple[Event, ...]:
+    step = state.steps[due.path]
+    if state.status is not RunStatus.RUNNING or step.status is not StepStatus.WAITING:
+        return ()
+    return (_started(state, due.path, step.action, step.attempts + 1, now, irreversible=step.irreversible),)
+
+
+def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:
+    return (e.ActionSucceeded(occurred_at=now, step=ended.path, attempt=ended.attempt, output=ended.output),)
+
+
+def _attempt_failed(state: RunState, ended: m.AttemptFailed, now: datetime) -> tuple[Event, ...]:
+    retry_at = ended.retry_at if state.status is RunStatus.RUNNING else None
+    event = e.ActionFailed(
+        occurred_at=now, step=ended.path, attempt=ended.attempt, error=ended.error, retry_at=retry_at
+    )
+    return (event,)
+
+
+def _attempt_unknown(state: RunState, ended: m.AttemptUnknown, now: datetime) -> tuple[Event, ...]:
     running = state.status is RunStatus.RUNNING
-    match moment:
-        case m.StepAsked(path, action, input_text, irreversible):
-            if running:
-                yield _started(state, path, action, 1, now, input_text=input_text, irreversible=irreversible)
-        case m.RetryDue(path):
-            step = state.steps[path]
-            if running and step.status is StepStatus.WAITING:
-                yield _started(state, path, step.action, step.attempts + 1, now, irreversible=step.irreversible)
-        case m.AttemptSucceeded(path, attempt, output):
-            yield e.ActionSucceeded(occurred_at=now, step=path, attempt=attempt, output=output)
-        case m.AttemptFailed(path, attempt, error, retry_at):
-            retry_at = retry_at if running else None
-            yield e.ActionFailed(occurred_at=now, step=path, attempt=attempt, error=error, retry_at=retry_at)
-        case m.AttemptUnknown(path, attempt, why, error, retry_at, parks):
-            yield e.ActionUnknown(
-                occurred_at=now,
-                step=path,
-                attempt=attempt,
-                why=why,
-                error=error,
-                retry_at=retry_at if running else None,
-                parks=parks and running,
-            )
+    event = e.ActionUnknown(
+        occurred_at=now,
+        step=ended.path,
+        attempt=ended.attempt,
+        why=ended.why,
+        error=ended.error,
+        retry_at=ended.retry_at if running else None,
+        parks=ended.parks and running,
+    )
+    return (event,)
 
 
 def _started(
@@ -168,7 +166,7 @@ def _command(state: RunState, moment: m.Retry | m.Waive, now: datetime) -> Itera
                 yield e.RunResumed(occurred_at=now, by=by, reason=reason)
 
 
-def _proceed(state: RunState, now: datetime) -> Iterator[Event]:
+def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:
     if state.status is RunStatus.RUNNING and state.held and state.held == len(state.active):
         held = [step for step in state.steps.values() if step.status is StepStatus.HELD]
         yield e.RunParked(
@@ -221,3 +219,22 @@ def _why_remaining(step: Step) -> RemainingWhy | None:
             return RemainingWhy.UNDO_FAILED
         case _:
             return RemainingWhy.HELD_BACK
+
+
+_DECIDERS: dict[type[m.Moment], Callable[[RunState, Any, datetime], Iterable[Event]]] = {
+    m.StepAsked: _step_asked,
+    m.RetryDue: _retry_due,
+    m.AttemptSucceeded: _attempt_succeeded,
+    m.AttemptFailed: _attempt_failed,
+    m.AttemptUnknown: _attempt_unknown,
+    m.SagaReturned: _saga,
+    m.SagaFailed: _saga,
+    m.Diverged: _saga,
+    m.UndoSucceeded: _undo,
+    m.UndoFailed: _undo,
+    m.UndoDue: _undo,
+    m.Claim: _claim,
+    m.Retry: _command,
+    m.Waive: _command,
+    m.Proceed: _proceed,
+}

@@ -11,14 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from ..actions.action import Action
-from ..actions.values import JsonText
-from ..errors import AppendConflict, CoordinatorClosed, InvalidValue, LogUnavailable, UnknownName, ValueTooLarge
+from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, ValueTooLarge
 from . import effects as fx
 from . import events as e
 from . import moments as m
+from .asking import Asking, Settling
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
 from .awaited import Awaited
 from .decisions import decide, may_proceed
@@ -28,13 +27,10 @@ from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
 from .outbox import Batch, Outbox
-from .outcomes import action_error, named, saga_ended
+from .outcomes import saga_ended
 from .replay import Replay
 from .run import Run
 from .state import RunState, Step, StepStatus, UndoStatus, evolve
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 RUN_AHEAD_TURNS = 4
 """Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
@@ -71,14 +67,13 @@ class Driver:
         self._host = host
         self._loop = host.loop
         self._saga = saga
-        self._run = Run(state.run_id, state.tags, self)
         self._attempts = Attempts(state.run_id, host)
-        self._taken_up = state.version > 0
         self._outbox = Outbox(state)
         self._wakeup: asyncio.Future[None] | None = None
         self._wakes_soon = False
-        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._replay = Replay(state)
+        self._settling = Settling(host.loop)
+        self._run = Run(state.run_id, state.tags, Asking(self, self._replay, host.registry, self._settling))
         self._interrupted_undos = sorted(state.undoing)
         self._saga_task: asyncio.Task[None] | None = None
         self._verdict: m.SagaReturned | m.SagaFailed | None = None
@@ -98,9 +93,9 @@ class Driver:
             ValueTooLarge: one of them exceeds the limit; none is taken.
         """
         records = [self._host.codec.encode(event) for event in events]
-        for event, record in zip(events, records, strict=True):
+        self._outbox.put(events, records)
+        for event in events:
             evolve(self.state, event)
-            self._outbox.put(event, record)
             self._notice(event)
         self._append_soon()
 
@@ -132,12 +127,11 @@ class Driver:
 
     def _notice(self, event: Event) -> None:
         if type(event) is RunFailing:
-            self._loop.call_soon(self._recover, self._replay.take_all())
+            self._loop.call_soon(self.take_up, self._replay.take_all())
         elif type(event) in ENDS:
             path = cast("e.ActionSucceeded", event).step
-            for waiter in self._waiters.pop(path, ()) if path not in self.state.active else ():
-                if not waiter.done():
-                    waiter.set_result(None)
+            if path not in self.state.active:
+                self._settling.wake(path)
 
     def _offer_verdict(self) -> None:
         """A saga that has returned completes when the last attempt that it did not wait for has ended."""
@@ -145,47 +139,7 @@ class Driver:
             verdict, self._verdict = self._verdict, None
             self._conclude(verdict)
 
-    # What the saga function asks for
-
-    async def ask(self, path: str, action: Action[In, Out], value: In) -> Out:
-        """Return the output of a step, from the log if it is there, else by doing it. See `Run.do`."""
-        self._check_known(path, action)
-        try:
-            self._ask(path, action, action.input.encode(value))
-        except InvalidValue as error:
-            raise named(error, path, action.name) from None
-        step = self.state.steps.get(path)
-        if step is None:
-            raise asyncio.CancelledError("the run does nothing new any more")
-        self._recover(self._replay.take(path))
-        while path in self.state.active:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._waiters.setdefault(path, []).append(waiter)
-            await waiter
-        if step.status is StepStatus.SUCCEEDED and step.output is not None:
-            return action.output.decode(step.output)
-        raise action_error(step)
-
-    def _ask(self, path: str, action: Action[Any, Any], text: JsonText) -> None:
-        divergence = self._replay.ask(path, action, text)
-        if divergence is not None:
-            self.take(m.Diverged(divergence))
-            raise asyncio.CancelledError("the run is parked")
-        if path not in self.state.steps:
-            self.take(m.StepAsked(path, action.name, text, action.irreversible))
-
-    def _check_known(self, path: str, action: Action[Any, Any]) -> None:
-        """Refuse an action that this coordinator was not given; a run that was taken up waits for a person then.
-
-        To undo it, only because this worker lacks an action that others have, would be the wrong way out of a deploy.
-        """
-        try:
-            self._host.registry.action(action)
-        except UnknownName as error:
-            if not self._taken_up:
-                raise
-            self.take(m.Diverged(f"step {path}: {error}"))
-            raise asyncio.CancelledError("the run is parked") from None
+    # The saga function
 
     async def _call_saga(self, saga: Saga[Any, Any]) -> None:
         verdict = await saga_ended(saga, self._run, self.state.input)
@@ -240,9 +194,10 @@ class Driver:
             elif step.undo_due_at is not None:
                 self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
         if self.state.failing is not None:
-            self._recover(self._replay.take_all())
+            self.take_up(self._replay.take_all())
 
-    def _recover(self, paths: Iterable[str]) -> None:
+    def take_up(self, paths: Iterable[str]) -> None:
+        """Take up steps that were interrupted: an attempt that was under way is unknown now, what waited waits on."""
         for path in paths:
             step = self.state.steps[path]
             if step.status is StepStatus.RUNNING:
@@ -257,15 +212,15 @@ class Driver:
         if may_proceed(self.state):
             self.take(m.PROCEED)
 
-    async def _due(self) -> None:
-        """Wait until there is something to append."""
-        self._wakeup = self._loop.create_future()
+    def _due(self) -> "asyncio.Future[None]":
+        """Return what is done when there is something to append."""
+        due: asyncio.Future[None] = self._loop.create_future()
+        self._wakeup, self._wakes_soon = due, False
         if self._outbox:
             self._append_soon()
         else:
             self._note_drained()
-        await self._wakeup
-        self._wakeup, self._wakes_soon = None, False
+        return due
 
     def _append_soon(self) -> None:
         """Let the saga function run ahead if it may ask for more; else wake the loop at once."""
@@ -276,8 +231,9 @@ class Driver:
             self._host.turns.after(RUN_AHEAD_TURNS, self._wake)
 
     def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
+        wakeup, self._wakeup = self._wakeup, None
+        if wakeup is not None and not wakeup.done():
+            wakeup.set_result(None)
 
     async def _flush(self) -> None:
         batch = self._outbox.next_batch()

@@ -1,14 +1,13 @@
 """What an event obliges the engine to do, once it is durable. Values, made from events, carried out by the driver."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from . import events as e
 from .events import Event
-from .moments import RetryDue, UndoDue
+from .moments import RetryDue, UndoDue, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EnterAction:
     """Enter the action's handler for this attempt."""
 
@@ -16,7 +15,7 @@ class EnterAction:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EnterUndo:
     """Enter the undo's handler for this attempt."""
 
@@ -24,7 +23,7 @@ class EnterUndo:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WaitUntil:
     """Come back with `moment` at this time (aware UTC)."""
 
@@ -32,12 +31,12 @@ class WaitUntil:
     moment: RetryDue | UndoDue
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallOff:
     """Stop the saga function: nothing that it asks for is done any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rest:
     """The run has ended or is parked: tell whoever waits, and let go of it."""
 

@@ -7,6 +7,7 @@ table of unfinished runs only say where to try.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from ..errors import AmendsError, AppendConflict, CoordinatorClosed, LogError, LogUnavailable
 from .decisions import decide
@@ -91,18 +92,16 @@ class Hosting:
 
     def _launch(self, driver: Driver) -> None:
         run_id = driver.state.run_id
-        task = asyncio.create_task(driver.drive(), name=f"amends run {run_id}")
         self.drivers[run_id] = driver
-        self._tasks[driver] = task
+        self._tasks[driver] = task = self._host.loop.create_task(driver.drive(), name=f"amends run {run_id}")
+        task.add_done_callback(partial(self._ended, driver))
 
-        def ended(_: asyncio.Task[None]) -> None:
-            del self._tasks[driver]
-            if self.drivers.get(run_id) is driver:
-                del self.drivers[run_id]
-            self._places.release()
-            self._freed.set()
-
-        task.add_done_callback(ended)
+    def _ended(self, driver: Driver, _: "asyncio.Task[None]") -> None:
+        del self._tasks[driver]
+        if self.drivers.get(driver.state.run_id) is driver:
+            del self.drivers[driver.state.run_id]
+        self._places.release()
+        self._freed.set()
 
     # The lease
 

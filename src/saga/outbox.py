@@ -1,5 +1,6 @@
 """The events of one run on their way to the log: in order, in batches, and who is told when they are durable."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .awaited import Awaited
@@ -49,10 +50,10 @@ class Outbox:
         """Whether anything is pending."""
         return bool(self._events)
 
-    def put(self, event: Event, record: Record) -> None:
-        """Add an event; it is the run's next."""
-        self._events.append(event)
-        self._records.append(record)
+    def put(self, events: Iterable[Event], records: Iterable[Record]) -> None:
+        """Add events and their records; they are the run's next."""
+        self._events += events
+        self._records += records
 
     def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
         """Forget the pending events of these kinds."""

@@ -8,8 +8,8 @@ from a branch of `run.all`: which number a call in some other task gets would de
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, overload
 
 from ..actions.action import Action
 from ..errors import DefinitionError, UnknownTask
@@ -22,11 +22,23 @@ C = TypeVar("C")
 D = TypeVar("D")
 
 
-class Asks(Protocol):
-    """Whoever carries steps out: the driver."""
+class Asked(NamedTuple):
+    """A step as the saga function asks for it."""
 
-    async def ask(self, path: str, action: Action[In, Out], value: In) -> Out:
+    path: str
+    action: Action[Any, Any]
+    value: Any
+
+
+class Asks(Protocol):
+    """Whoever has steps carried out."""
+
+    async def one(self, asked: Asked) -> Any:
         """Return the output of the step, or raise `ActionError`."""
+        ...
+
+    async def all(self, steps: Sequence[Asked]) -> tuple[Any, ...]:
+        """Return the outputs of the steps, begun in this order, when all have settled; or raise the first failure."""
         ...
 
 
@@ -52,10 +64,10 @@ class Run:
         tags: what it was started with.
     """
 
-    def __init__(self, run_id: str, tags: Mapping[str, str], driver: Asks) -> None:
+    def __init__(self, run_id: str, tags: Mapping[str, str], asks: Asks) -> None:
         self.run_id = run_id
         self.tags = dict(tags)
-        self._driver: Asks | None = driver
+        self._asks: Asks | None = asks
         self._branches: dict[asyncio.Task[Any], _Branch] = {}
 
     @overload
@@ -81,8 +93,8 @@ class Run:
         if not isinstance(action, Action):
             raise DefinitionError(f"run.do takes an Action, not {action!r}; decorate the function with @action(...)")
         path = self._branch(action.name).next_path()
-        assert self._driver is not None, "a run that was left knows no task"
-        return _step(self._driver, path, action, value)
+        assert self._asks is not None, "a run that was left knows no task"
+        return _step(self._asks, Asked(path, action, value))
 
     @overload
     async def all(
@@ -123,6 +135,14 @@ class Run:
             UnknownTask: called from a task that the run does not know.
             Exception: what the first failing branch raised, first in the order of the arguments.
         """
+        steps = _unbegun(self._asks, branches) if limit is None else None
+        if steps is None:
+            return await self._in_tasks(branches, limit)
+        self._branch(None)
+        assert self._asks is not None, "a run that was left knows no task"
+        return await self._asks.all(steps)
+
+    async def _in_tasks(self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None) -> tuple[Any, ...]:
         settled = _Settled(len(branches))
         try:
             tasks = self._begin(branches, limit, settled)
@@ -179,7 +199,7 @@ class Run:
             if task is not asyncio.current_task():
                 task.cancel()
         self._branches.clear()
-        self._driver = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
+        self._asks = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
 
 
 class _Escaped:
@@ -228,12 +248,32 @@ class _Settled:
             self.all.set_result(None)
 
 
-async def _step(driver: Asks, path: str, action: Action[In, Out], value: In) -> Out:
-    return await driver.ask(path, action, value)
+async def _step(asks: Asks, asked: Asked) -> Any:
+    return await asks.one(asked)
 
 
 def _is_step(branch: Coroutine[Any, Any, Any]) -> bool:
     return inspect.iscoroutine(branch) and branch.cr_code is _step.__code__
+
+
+def _unbegun(asks: Asks | None, branches: tuple[Coroutine[Any, Any, Any], ...]) -> list[Asked] | None:
+    """Return the steps that `branches` are, if they are steps of one run and nothing else; they are closed then.
+
+    To wait for steps takes no tasks: their attempts have some of their own.
+    """
+    if len(set(branches)) < len(branches):
+        return None
+    steps: list[Asked] = []
+    for branch in branches:
+        if not _is_step(branch) or inspect.getcoroutinestate(branch) != inspect.CORO_CREATED:
+            return None
+        held = inspect.getcoroutinelocals(branch)
+        if held["asks"] is not asks:
+            return None
+        steps.append(held["asked"])
+    for branch in branches:
+        branch.close()
+    return steps
 
 
 def _failures_first(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:

@@ -157,3 +157,37 @@ def test_the_mirror_holds_for_branches(log_url: str) -> None:
     assert undone[-1] == "1"
     for group in ("2.1", "2.2"):
         assert undone.index(f"{group}.2") < undone.index(f"{group}.1")
+
+
+def test_a_step_that_is_refused_stops_no_other(log_url: str) -> None:
+    """Its input cannot be stored; the steps before and behind it are done all the same, and undone when it is told."""
+    world, entered = World(), asyncio.Event()
+    slow, never, last = world.action("slow", do=after(entered)), world.action("never"), world.action("last")
+
+    async def body(run: Run) -> None:
+        asyncio.get_running_loop().call_soon(entered.set)
+        await run.all(run.do(slow, "x"), run.do(never, "\ud800"), run.do(last, "z"))
+
+    ran = asyncio.run(world.run(log_url, body))
+    assert ran.status is RunStatus.COMPENSATED
+    assert ran.error is not None
+    assert "step 2 (never)" in ran.error.reason
+    assert {"undo 1", "undo 3"} <= set(ran.trail)
+    assert ran.trail.index("done 3") < ran.trail.index("FAILING")
+    assert world.effects == set()
+
+
+def test_a_group_takes_a_step_once(log_url: str) -> None:
+    """One coroutine cannot be awaited twice; the step that it is was begun, and is undone."""
+    world = World()
+    a = world.action("a")
+
+    async def body(run: Run) -> None:
+        step = run.do(a, "x")
+        await run.all(step, step)
+
+    ran = asyncio.run(world.run(log_url, body))
+    assert ran.status is RunStatus.COMPENSATED
+    assert ran.error is not None
+    assert "RuntimeError" in ran.error.reason
+    assert world.effects == set()

@@ -12,8 +12,10 @@ from amends import Action, Call, Run, Saga
 from amends.saga.events import ParkReason, RunClaimed, RunStatus
 from amends.testing import HandlerFault, Kind, Scenario, Simulation, World, simulate
 from amends.testing.ledger import Act
+from amends.testing.plays import RAISES, Step
 from amends.testing.scenario_checks import replays_ask_the_same
 from amends.testing.shape_list import shape
+from amends.testing.shapes import Block, How, Shape, par, seq
 
 __all__ = ["SCENARIOS", "scenario", "wrong"]
 
@@ -279,8 +281,8 @@ def _has_keys_of_its_own(simulation: Simulation) -> None:
     assert not shared, "two runs share a key"
 
 
-def _with(name: str, holds: Callable[[Simulation], None]) -> Scenario:
-    plain = shape(name).scenario
+def _with(of: Shape, holds: Callable[[Simulation], None]) -> Scenario:
+    plain = of.scenario
 
     def both(simulation: Simulation) -> None:
         assert plain.holds is not None
@@ -290,11 +292,21 @@ def _with(name: str, holds: Callable[[Simulation], None]) -> Scenario:
     return replace(plain, holds=both)
 
 
+_FAILING_BRANCH, _SLOW_BRANCH = seq(Step("f", do=RAISES, attempts=1)), seq(Step("b", seconds=2.0))
+_CAUGHT_BRANCHES = Shape(
+    "caught-branches",
+    seq(Block(How.CAUGHT, (par(_FAILING_BRANCH, _SLOW_BRANCH),)), Step("c")),
+    RunStatus.COMPLETED,
+)
+_TWO_BRANCHES = Shape("two-branches-then-one", seq(par(seq(Step("a")), seq(Step("b"))), Step("c")), RunStatus.COMPLETED)
+
 SCENARIOS: dict[str, Scenario] = {of.saga.name: of for of in (*_ACCOUNTS, *_CHANGED)} | {
     "pair": _scenario("pair", one_pair, [PAIR], "in", ends=RunStatus.COMPENSATED, holds=_keeps_no_pair),
     "chains": _scenario("chains", chains, [SLOW, FIRST, SECOND, OTHER], "in"),
-    "the limit is kept": _with("limited", _keeps_its_limit),
-    "one attempt at a time": _with("late-and-retried", _acts_once_at_a_time),
-    "all are waited for": _with("caught-abreast", _waits_for_all),
-    "keys of two runs": _with("one", _has_keys_of_its_own),
+    "the limit is kept": _with(shape("limited"), _keeps_its_limit),
+    "one attempt at a time": _with(shape("late-and-retried"), _acts_once_at_a_time),
+    "all branches are waited for": _with(_CAUGHT_BRANCHES, _waits_for_all),
+    "two-branches-then-one": _TWO_BRANCHES.scenario,
+    "all are waited for": _with(shape("caught-abreast"), _waits_for_all),
+    "keys of two runs": _with(shape("one"), _has_keys_of_its_own),
 }

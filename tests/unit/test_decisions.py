@@ -1,12 +1,13 @@
 """The pure heart: what follows from a moment, and that a moment that comes too late is answered with nothing."""
 
 from copy import deepcopy
+from typing import get_args
 
 import pytest
 
 from amends.saga import events as e
 from amends.saga import moments as m
-from amends.saga.decisions import decide
+from amends.saga.decisions import _DECIDERS, decide
 from amends.saga.effects import CallOff, EnterAction, EnterUndo, Rest, WaitUntil, effect_of
 from amends.saga.ids import idempotency_key
 from amends.testing.deciding import Given, event, given
@@ -130,3 +131,8 @@ def test_an_undo_that_falls_due_in_a_parked_run_waits_for_a_person() -> None:
     )
     parked = event(e.RunParked, reason=e.ParkReason.WORKERS_DIED, detail="five")
     given(UNWINDING.events, tried, parked).when(m.UndoDue("1")).then_nothing()
+
+
+def test_there_is_an_answer_to_every_moment() -> None:
+    """A moment that nobody decides would fail the driver."""
+    assert set(_DECIDERS) == set(get_args(m.Moment))

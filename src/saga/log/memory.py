@@ -28,7 +28,8 @@ class MemoryLog:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._runs: dict[str, list[Record]] = {}
-        self._order: list[Notification] = []
+        self._order: list[tuple[str, int]] = []
+        """The run and the version of each record, in the order of all."""
         self._bell = Bell()
         self._bell.break_off()
         self._roster = Roster(now)
@@ -88,7 +89,12 @@ class MemoryLog:
         return tail(self._bell, self._read_page, after_position, poll_seconds=None)
 
     async def _read_page(self, after_position: int) -> list[Notification]:
-        return self._order[after_position : after_position + _PAGE_COUNT]
+        page = self._order[after_position : after_position + _PAGE_COUNT]
+        return [self._notification(position, *place) for position, place in enumerate(page, after_position + 1)]
+
+    def _notification(self, position: int, run_id: str, version: int) -> Notification:
+        topic, state = self._runs[run_id][version - 1]
+        return Notification(id=position, originator_id=run_id, originator_version=version, topic=topic, state=state)
 
     def pulse(self, worker: str, lease_seconds: float) -> Pulse:
         """Return what renews the lease of `worker`; see `Log.pulse`."""
@@ -121,17 +127,8 @@ class MemoryLog:
 
     def _store(self, run_id: str, expected_version: int, records: Sequence[Record]) -> None:
         self._runs.setdefault(run_id, []).extend(records)
-        for version, record in enumerate(records, expected_version + 1):
-            position = len(self._order) + 1
-            self._order.append(
-                Notification(
-                    originator_id=run_id,
-                    originator_version=version,
-                    topic=record.topic,
-                    state=record.state,
-                    id=position,
-                )
-            )
+        for version in range(expected_version + 1, expected_version + 1 + len(records)):
+            self._order.append((run_id, version))
         self._bell.ring()
 
     def _check_open(self) -> None:

@@ -36,11 +36,11 @@ OUTCOMES = (
     tooth(
         "what timed out is entered again at once",
         ATTEMPTS,
-        "        if isinstance(entry, TimedOut):\n            noted(entry)\n",
+        "        if isinstance(entry, TimedOut):\n            self._note(step, entry)\n",
         "        if isinstance(entry, TimedOut):\n"
         "            entry = await enter(handler, values, call, timeout_seconds=part.timeout_seconds,"
-        " threads=self._threads, clock=self._clock, late=noted_late)\n"
-        "        if isinstance(entry, TimedOut):\n            noted(entry)\n",
+        " threads=self._threads, clock=self._clock, late=late)\n"
+        "        if isinstance(entry, TimedOut):\n            self._note(step, entry)\n",
         "one",
     ),
     tooth(

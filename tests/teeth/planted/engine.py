@@ -1,6 +1,17 @@
 """Bugs of the log, of the driver's loop and recovery, of decisions, and of who has a run."""
 
-from tests.teeth.planted.places import ATTEMPTS, DECISIONS, DRIVER, HOSTING, MEMORY, OUTBOX, STANDING, STATE, UNWIND
+from tests.teeth.planted.places import (
+    ASKING,
+    ATTEMPTS,
+    DECISIONS,
+    DRIVER,
+    HOSTING,
+    MEMORY,
+    OUTBOX,
+    STANDING,
+    STATE,
+    UNWIND,
+)
 from tests.teeth.tooth import Patch, Tooth, tooth
 
 _FLUSH = """        await self._append(batch)
@@ -69,9 +80,9 @@ TEETH: tuple[Tooth, ...] = (
     ),
     tooth(
         "recovery asks for recorded steps again",
-        DRIVER,
-        "        if path not in self.state.steps:\n",
-        "        if True:\n",
+        ASKING,
+        "        if path not in self._state.steps:\n            self._driver.take",
+        "        if True:\n            self._driver.take",
         "three",
     ),
     tooth("a handler is entered before that is durable", DRIVER, _FLUSH, _FLUSH_TOO_EARLY, "three"),
@@ -107,15 +118,16 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a failing run tries again",
         DECISIONS,
-        "            retry_at = retry_at if running else None\n",
-        "",
+        "    retry_at = ended.retry_at if state.status is RunStatus.RUNNING else None\n",
+        "    retry_at = ended.retry_at\n",
         "gather-fails-beside-a-flaky-one",
     ),
     tooth(
         "what succeeds late is not recorded",
         DECISIONS,
-        "            yield e.ActionSucceeded(",
-        "            if running:\n              yield e.ActionSucceeded(",
+        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n",
+        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n"
+        "    if _.status is not RunStatus.RUNNING:\n        return ()\n",
         "gather-fails",
     ),
     Tooth(

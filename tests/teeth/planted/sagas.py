@@ -2,6 +2,7 @@
 
 from amends.testing import AppendFault, Plan
 from tests.teeth.planted.places import (
+    ASKING,
     CODEC,
     COORDINATOR,
     DECISIONS,
@@ -21,7 +22,7 @@ BRANCHES = (
         RUN,
         "            self._count -= 1\n",
         "            self._count = 0 if not task.cancelled() and task.exception() else self._count - 1\n",
-        "all are waited for",
+        "all branches are waited for",
         also=(
             Patch(
                 RUN,
@@ -29,6 +30,13 @@ BRANCHES = (
                 "    if task.cancelled() or not task.done():\n        return None",
             ),
         ),
+    ),
+    tooth(
+        "run.all over steps returns with the first failure",
+        ASKING,
+        "                await self._settled(asked.path)\n",
+        "                await self._settled(asked.path)\n                self._output(asked)\n",
+        "all are waited for",
     ),
     tooth(
         "a limit is not kept",
@@ -57,7 +65,7 @@ BRANCHES = (
         "self._branch(action.name).next_path()",
         "self._branch(action.name)",
         "chains",
-        also=(Patch(RUN, "driver.ask(path, action, value)", "driver.ask(path.next_path(), action, value)"),),
+        also=(Patch(RUN, "asks.one(asked)", "asks.one(asked._replace(path=asked.path.next_path()))"),),
     ),
     tooth(
         "results come in the order in which branches end",
@@ -65,23 +73,25 @@ BRANCHES = (
         "            await settled.all\n",
         "            ended = []\n            for task in tasks:\n                task.add_done_callback(ended.append)\n"
         "            await settled.all\n            tasks = ended\n",
-        "two-abreast-then-one",
+        "two-branches-then-one",
         drawn=("crash_after",),
     ),
     tooth(
         "a step that a task group has cancelled is forgotten",
-        DRIVER,
-        "            await waiter\n",
-        "            try:\n                await waiter\n            except asyncio.CancelledError:\n"
-        "                self.state.active.discard(path)\n                raise\n",
+        ASKING,
+        "            await self._settling.waiter(path)\n",
+        "            try:\n                await self._settling.waiter(path)\n"
+        "            except asyncio.CancelledError:\n"
+        "                self._state.active.discard(path)\n                raise\n",
         "task-group-fails",
     ),
     tooth(
         "a task group that loses a branch cancels the attempts of the others",
-        DRIVER,
-        "            await waiter\n",
-        "            try:\n                await waiter\n            except asyncio.CancelledError:\n"
-        "                [task.cancel() for task in self._entered.values()]\n                raise\n",
+        ASKING,
+        "            await self._settling.waiter(path)\n",
+        "            try:\n                await self._settling.waiter(path)\n"
+        "            except asyncio.CancelledError:\n"
+        "                [task.cancel() for task in self._driver._entered.values()]\n                raise\n",
         "task-group-fails",
     ),
 )
@@ -96,8 +106,8 @@ REPLAYS = (
         also=(
             Patch(
                 DRIVER,
-                "        if self.state.failing is not None:\n            self._recover",
-                "        if True:\n            self._recover",
+                "        if self.state.failing is not None:\n            self.take_up",
+                "        if True:\n            self.take_up",
             ),
         ),
     ),
@@ -226,9 +236,9 @@ OWNERS = (
     tooth(
         "a run begins twice",
         DRIVER,
-        "            self._outbox.put(event, record)\n",
-        "            for _ in range(2 if self.state.version == 1 else 1):\n"
-        "                self._outbox.put(event, record)\n",
+        "        self._outbox.put(events, records)\n",
+        "        again = 0 if self.state.version else 1\n"
+        "        self._outbox.put((*events[:again], *events), (*records[:again], *records))\n",
         "one",
     ),
 )

@@ -56,8 +56,8 @@ CANCELS = (
     tooth(
         "a step is begun in a failing run",
         DECISIONS,
-        "            if running:\n                yield _started(",
-        "            if True:\n                yield _started(",
+        "    if state.status is not RunStatus.RUNNING:\n        return ()\n    path",
+        "    path",
         "three",
         "gather-fails",
     ),
