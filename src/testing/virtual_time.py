@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from heapq import heappop
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from ..errors import SimulationStuck
@@ -42,10 +42,13 @@ class VirtualClock:
     def __init__(self, ends_at: float = float("inf")) -> None:
         self.seconds = 0.0
         self.ends_at = ends_at
+        self._told = (0.0, EPOCH)
 
     def now(self) -> datetime:
         """Return the virtual present as an aware UTC datetime."""
-        return EPOCH + timedelta(seconds=self.seconds)
+        if self._told[0] != self.seconds:
+            self._told = (self.seconds, EPOCH + timedelta(seconds=self.seconds))
+        return self._told[1]
 
     def turn_to(self, seconds: float) -> None:
         """Let time pass; it never goes back.
@@ -99,6 +102,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
+        """Schedule a callback for a time; likewise."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heappush(self._scheduled, timer)
+        return timer
 
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
         """Make a task, and keep it: what is never run again must not be closed by the garbage collector either."""
