@@ -87,7 +87,7 @@ def test_the_audit_view_is_the_fold_of_the_log(histories: Histories, seed: int) 
         while rows := rows_after(database, copy.position):
             rows = rows[: drawn.randint(1, 15)]
             if drawn.random() < 0.2:
-                killed(database, applier, copy, rows, drawn.randint(0, 3))
+                killed(database, applier, copy, rows, drawn.randint(0, 2))
                 database.close()
                 database = open_database(url)
                 assert place(database, projection, CLOCK).position == copy.position

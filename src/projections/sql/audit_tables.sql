@@ -78,7 +78,9 @@ CREATE TABLE {amends_audit_steps} (
     resumed_version bigint, -- of the last command to try it again
     resumed_at timestamptz,
     PRIMARY KEY (run_id, step)
-);
+) -- unless sqlite
+) WITHOUT ROWID -- if sqlite
+;
 
 CREATE TABLE {amends_audit_tags} (
     name text,
@@ -87,7 +89,9 @@ CREATE TABLE {amends_audit_tags} (
     position bigint,
     run_id text,
     PRIMARY KEY (name, value, started_at, position)
-);
+) -- unless sqlite
+) WITHOUT ROWID -- if sqlite
+;
 
 CREATE TABLE {amends_audit_commands} (
     position bigint PRIMARY KEY,
