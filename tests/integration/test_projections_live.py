@@ -101,10 +101,14 @@ def test_a_swap_never_goes_back(shared_log_url: str) -> None:
     (building,) = (copy for copy in database.read(lambda t: copies(t, "seen")) if copy.state is State.BUILDING)
     assert building.position == 15
     swap = database.write(lambda transaction: swapped(transaction, building, applier))
-    database.close()
     assert swap is not None
     assert swap.position == live.position
-    assert each_once(shared_log_url, 4 * len(RUN))
+    # A follower that stood at the same position in the old copy must not write to the new one.
+    fill(shared_log_url, {"more": RUN})
+    assert applier.apply(database, live, database.page(live.position)) is None
+    assert applier.apply(database, swap, database.page(swap.position)) is not None
+    database.close()
+    assert each_once(shared_log_url, 5 * len(RUN))
 
 
 @contextmanager
