@@ -9,10 +9,13 @@ import pytest
 
 from amends import InvalidValue, ProjectionOutdated, RunStatus, UnknownName
 from amends.projections import Audit, AuditRun, AuditView, RunFilter, rebuild
+from amends.projections.applying import Applier
+from amends.projections.copies import place
+from amends.projections.database import Transaction, open_database
 from amends.saga import events as e
 from tests.logs import opened
 from tests.unit.recorded import ZERO, at, did, doing, failed, unwound_run
-from tests.views import append, applied, fill
+from tests.views import CLOCK, CODEC, append, applied, fill
 
 NAMES = ["Robert'); DROP TABLE amends_audit_runs;--", "100%_", "\\", "é ßtraße", "plain"]
 
@@ -62,6 +65,11 @@ async def all_pages(view: AuditView, where: RunFilter, limit: int) -> list[Audit
             return found
 
 
+def began(run: AuditRun) -> datetime:
+    assert run.started_at is not None
+    return run.started_at
+
+
 def text_of(run: AuditRun) -> str:
     return f"{run.error or ''}\n{run.parked_detail or ''}".casefold()
 
@@ -75,8 +83,8 @@ CONDITIONS: list[tuple[RunFilter, Callable[[AuditRun], bool]]] = [
         (RunFilter(tag=("tenant", name)), lambda run, name=name: run.tags["tenant"] == name)
         for name in [*NAMES, "' OR 1=1 --", "%"]
     ),
-    (RunFilter(since=at(5)), lambda run: run.started_at >= at(5)),
-    (RunFilter(until=at(5)), lambda run: run.started_at < at(5)),
+    (RunFilter(since=at(5)), lambda run: began(run) >= at(5)),
+    (RunFilter(until=at(5)), lambda run: began(run) < at(5)),
     *(
         (RunFilter(text=text), lambda run, text=text: text.casefold() in text_of(run))
         for text in ["TICKET 1", "100%_", "%", "_", "'); drop", "STRASSE", "ask", "no such text"]
@@ -87,7 +95,7 @@ CONDITIONS: list[tuple[RunFilter, Callable[[AuditRun], bool]]] = [
         ),
         lambda run: (
             run.state is RunStatus.COMPENSATED
-            and at(2) <= run.started_at < at(18)
+            and at(2) <= began(run) < at(18)
             and run.saga == "saga-0"
             and "ticket" in text_of(run)
         ),
@@ -109,7 +117,7 @@ def test_each_condition_finds_what_it_should(
         async with AuditView(shared_log_url) as view:
             everything = await all_pages(view, RunFilter(), 7)
             assert len(everything) == len(HISTORIES)
-            assert [run.started_at for run in everything] == sorted((r.started_at for r in everything), reverse=True)
+            assert [began(run) for run in everything] == sorted(map(began, everything), reverse=True)
             for where, fits in CONDITIONS:
                 expected = [run for run in everything if fits(run)]
                 for limit in (1, 4, 1000):
@@ -139,6 +147,31 @@ def test_a_page_is_not_moved_by_runs_that_come(shared_log_url: str) -> None:
             assert sorted(names) == sorted([*HISTORIES, "early"])
 
     asyncio.run(scenario())
+
+
+def test_an_answer_is_of_one_moment(shared_log_url: str) -> None:
+    """What a follower writes while somebody reads is seen in the next answer."""
+    fill(shared_log_url, {"run": unwound_run()})
+    applier, reader, writer = (
+        Applier(Audit(), CODEC, CLOCK),
+        open_database(shared_log_url),
+        open_database(shared_log_url),
+    )
+    rows = reader.page(0)
+    copy = applier.apply(writer, place(writer, Audit(), CLOCK), rows[:5])
+    assert copy is not None
+
+    def look(transaction: Transaction) -> list[Any]:
+        first = transaction.records("audit_run", {"run_id": "run"})
+        assert applier.apply(writer, copy, rows[5:]) is not None
+        return [first, transaction.records("audit_run", {"run_id": "run"})]
+
+    first, second = reader.read(look, ["amends_audit_runs", "amends_audit_steps"])
+    after = reader.read(lambda transaction: transaction.records("audit_run", {"run_id": "run"}))
+    reader.close()
+    writer.close()
+    assert first == second
+    assert (first[0]["version"], after[0]["version"]) == (5, len(rows))
 
 
 def test_commands_and_counts(shared_log_url: str) -> None:
