@@ -143,8 +143,10 @@ class Transaction:
             self._connection.execute(single)
 
     def rename(self, table: str, name: str) -> None:
-        """Give a table another name."""
+        """Give a table another name, if it is there."""
         self._types.clear()
+        if not self.fetch("columns", {"name": table}):
+            return
         self._connection.execute(
             _filled("ALTER TABLE {table} RENAME TO {name}", table=quoted(table), name=quoted(name))
         )

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from amends import RebuildUnderWay
-from amends.projections import Audit, AuditView, Follower, Projections, RunFilter, rebuild
+from amends import LogUnavailable, RebuildUnderWay
+from amends.projections import Audit, AuditView, Follower, Projections, RunFilter, rebuild, rebuilding
 from amends.projections.applying import Applier
 from amends.projections.copies import State, copies, create, place
 from amends.projections.database import open_database
 from amends.projections.swap import swapped
 from amends.saga import events as e
-from tests.integration.test_projections import Seen, each_once, following, rows
+from tests.integration.test_projections import Seen, each_once, following, rows, run_sql
 from tests.logs import opened
 from tests.postgres import restartable_server
 from tests.tree import ROOT
@@ -109,6 +109,41 @@ def test_a_swap_never_goes_back(shared_log_url: str) -> None:
     assert applier.apply(database, swap, database.page(swap.position)) is not None
     database.close()
     assert each_once(shared_log_url, 5 * len(RUN))
+
+
+def test_a_table_that_was_dropped_by_hand_is_built_anew(shared_log_url: str) -> None:
+    """A view may be thrown away."""
+    fill(shared_log_url, {"run": RUN})
+    asyncio.run(rebuild(shared_log_url, Seen()))
+    run_sql(shared_log_url, "DROP TABLE seen")
+    assert asyncio.run(rebuild(shared_log_url, Seen())).swapped
+    assert each_once(shared_log_url, len(RUN))
+
+
+def test_a_swap_whose_reply_was_lost_has_happened(shared_log_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, it changes nothing."""
+    lost: list[Any] = []
+
+    def swapped_once(*given: Any) -> Any:
+        swap = swapped(*given)
+        lost.append(swap)
+        return swap
+
+    def write(database: Any, work: Any) -> Any:
+        answer = original(database, work)
+        if len(lost) == 1:
+            lost.append(None)
+            raise LogUnavailable("no reply")
+        return answer
+
+    kind = type(open_database(shared_log_url))
+    original = kind.write
+    monkeypatch.setattr(kind, "write", write)
+    monkeypatch.setattr(rebuilding, "swapped", swapped_once)
+    fill(shared_log_url, {"run": RUN})
+    assert asyncio.run(rebuild(shared_log_url, Seen())).swapped
+    assert len(lost) == 3
+    assert each_once(shared_log_url, len(RUN))
 
 
 @contextmanager
