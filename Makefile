@@ -72,6 +72,7 @@ $(PEERS_READY): benchmarks/peers/requirements.txt benchmarks/peers/package.json
 campaign: $(READY)
 	@$(BIN)/python -m amends.testing.campaign
 	@HYPOTHESIS_PROFILE=campaign AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/property
+	@AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/integration/test_projections_live.py
 	@$(BIN)/python -m tests.campaign $(ARGS)
 
 teeth: $(READY)

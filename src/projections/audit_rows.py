@@ -213,7 +213,8 @@ def audit_run(row: dict[str, Any]) -> AuditRun:
         "tags": json.loads(row["tags"] or "{}"),
         "epoch": row["epoch"] or 0,
         "failing_reason": row["failing_reason"] and FailingReason(row["failing_reason"]),
-        "parked_reason": row["parked_reason"] and ParkReason(row["parked_reason"]),
+        # A run that a waiver ends was parked to its end.
+        "parked_reason": ParkReason(row["parked_reason"]) if row["state"] == RunStatus.PARKED else None,
         "remaining": tuple(
             Remaining(step=step, action=action, why=why) for step, action, why in json.loads(row["remaining"] or "[]")
         ),

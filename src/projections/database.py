@@ -62,7 +62,7 @@ class Transaction(Protocol):
         ...
 
     def rename(self, table: str, name: str) -> None:
-        """Give a table another name."""
+        """Give a table another name, if it is there: somebody may have dropped it by hand."""
         ...
 
     def drop(self, table: str) -> None:

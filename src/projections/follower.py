@@ -100,7 +100,7 @@ class Follower:
 
         Raises:
             UnknownName: there is no projection of that name here.
-            LogUnavailable: the database does not answer.
+            LogUnavailable: the database did not answer for 10 s.
         """
         if name is not None and name not in self._pursuits:
             raise UnknownName("projection", name, list(self._pursuits))

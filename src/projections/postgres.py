@@ -113,6 +113,8 @@ class PostgresDatabase:
         """Let go of the lock."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
+            with suppress(psycopg.Error):  # the server lets go of it by itself, but not before it has noticed
+                keeper.execute(statement("unlock", self.kind))
             keeper.close()
 
     def close(self) -> None:
@@ -194,9 +196,9 @@ class Transaction:
         self._connection.execute(sql.Composed(parts), prepare=False)
 
     def rename(self, table: str, name: str) -> None:
-        """Give a table another name."""
+        """Give a table another name, if it is there."""
         names = sql.Identifier(table), sql.Identifier(name)
-        self._connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(*names))
+        self._connection.execute(sql.SQL("ALTER TABLE IF EXISTS {} RENAME TO {}").format(*names))
         self._types.clear()
 
     def drop(self, table: str) -> None:

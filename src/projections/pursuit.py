@@ -15,6 +15,7 @@ from ..errors import LogUnavailable
 from ..saga.failures import describe
 from ..saga.log.following import Notification
 from ..saga.log.pages import Row
+from ..saga.log.patience import Patience
 from ..saga.log.port import Log
 from .applying import Applier
 from .copies import Copy, head, live_copy, place
@@ -27,6 +28,9 @@ LOOK_SECONDS = 1.0
 
 TAKEOVER_SECONDS = 3.0
 """How long a position may stand still behind the log before one who stands by tries to move it."""
+
+PATIENCE_SECONDS = 10.0
+"""How long somebody who waits for a projection goes on asking a database that does not answer."""
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
@@ -109,9 +113,10 @@ class Pursuit:
 
     async def caught_up(self) -> None:
         """Return when what is in the log now has been applied."""
-        target = await self.worker.run(lambda database: database.read(head))
+        patience = Patience(PATIENCE_SECONDS)
+        target = await patience.ask(lambda: self.worker.run(lambda database: database.read(head)))
         while True:
-            copy = await self._live()
+            copy = await patience.ask(self._live)
             if copy is not None and copy.position >= target:
                 return
             await asyncio.sleep(0.01)

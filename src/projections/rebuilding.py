@@ -29,6 +29,10 @@ ROWS_A_BATCH = 4_000
 """About how many events share a transaction, if they are small."""
 
 
+LOCK_ATTEMPTS = 5
+LOCK_PAUSE_SECONDS = 0.2
+
+
 class RebuildProgress(NamedTuple):
     """How far a rebuild is.
 
@@ -84,11 +88,19 @@ async def rebuild(
     try:
         await log.open()  # checks the tables, and refuses what would open gaps
         await log.close()
-        if not await worker.run(lambda database: database.lock(f"rebuild-{projection.name}")):
-            raise RebuildUnderWay(projection.name)
+        await _lock(worker, projection.name)
         return await _Rebuild(worker, applier, clock, patience_seconds).run(progress or _nobody)
     finally:
         await worker.close()
+
+
+async def _lock(worker: Worker, name: str) -> None:
+    """Take the lock; a server notices only after a moment that the process that had it was killed."""
+    for _ in range(LOCK_ATTEMPTS):
+        if await worker.run(lambda database: database.lock(f"rebuild-{name}")):
+            return
+        await asyncio.sleep(LOCK_PAUSE_SECONDS)
+    raise RebuildUnderWay(name)
 
 
 def _nobody(_: RebuildProgress) -> None:
@@ -193,6 +205,8 @@ class _Rebuild:
         except LogUnavailable:
             raise
         except (LogError, DefinitionError, MovedError):
+            if not database.page(copy.position):
+                raise
             return None  # the last events hold one that is refused: it is found and quarantined outside
 
 

@@ -8,9 +8,12 @@ from typing import Any
 __all__ = ["as_json", "as_time", "named"]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def as_json(value: object) -> str:
     """Return what is stored of a list or a mapping."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def as_time(value: datetime | str) -> datetime:

@@ -9,8 +9,8 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
@@ -18,7 +18,6 @@ from typing import Any, LiteralString, TypeVar
 from ..errors import DefinitionError
 from ..saga.log.pages import PAGE_BYTES, PAGE_COUNT, Row
 from ..saga.log.sqlite_connection import SQLiteFile, transaction
-from ..saga.log.statements import statement as log_statement
 from .database import Parameters
 from .database import Transaction as TransactionPort
 from .projection import Cell, Key, Table
@@ -49,7 +48,7 @@ class SQLiteDatabase:
         self._file = SQLiteFile(path, _BUSY_SECONDS, ["PRAGMA synchronous = NORMAL", "PRAGMA legacy_alter_table = ON"])
         self._path = path
         self._lock: int | None = None
-        self._columns: dict[str, frozenset[str]] = {}
+        self._types: dict[str, dict[str, str]] = {}
 
     def __repr__(self) -> str:
         return f"SQLite ({self._path})"
@@ -59,7 +58,7 @@ class SQLiteDatabase:
 
         def within(connection: sqlite3.Connection) -> T:
             with transaction(connection):
-                return work(Transaction(connection, self._columns))
+                return work(Transaction(connection, self._types))
 
         return self._file.run(within)
 
@@ -68,13 +67,13 @@ class SQLiteDatabase:
 
         def within(connection: sqlite3.Connection) -> T:
             with _snapshot(connection):
-                return work(Transaction(connection, self._columns))
+                return work(Transaction(connection, self._types))
 
         return self._file.run(within)
 
     def page(self, after_position: int) -> list[Row]:
         """Return the next page of the log; see `Database.page`."""
-        return self._file.run(lambda connection: Transaction(connection, self._columns).page(after_position))
+        return self._file.run(lambda connection: Transaction(connection, self._types).page(after_position))
 
     def lock(self, name: str) -> bool:
         """Lock a file beside the database; the system lets go of it when the process ends."""
@@ -105,14 +104,14 @@ class Transaction:
 
     Args:
         connection: in a transaction.
-        columns: of tables, as far as they are known; filled here.
+        types: of the columns of tables, as far as they are known; filled here.
     """
 
     kind = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection, columns: dict[str, frozenset[str]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, types: dict[str, dict[str, str]]) -> None:
         self._connection = connection
-        self._columns = columns
+        self._types = types
 
     def prepare(self) -> None:
         """Make the tables in which we keep book."""
@@ -144,8 +143,10 @@ class Transaction:
             self._connection.execute(single)
 
     def rename(self, table: str, name: str) -> None:
-        """Give a table another name."""
-        self._columns.clear()
+        """Give a table another name, if it is there."""
+        self._types.clear()
+        if not self.fetch("columns", {"name": table}):
+            return
         self._connection.execute(
             _filled("ALTER TABLE {table} RENAME TO {name}", table=quoted(table), name=quoted(name))
         )
@@ -156,32 +157,52 @@ class Transaction:
 
     def page(self, after_position: int) -> list[Row]:
         """Return the next page of the log."""
-        bounds = {"after": after_position, "page_count": PAGE_COUNT, "page_bytes": PAGE_BYTES}
-        return self._connection.execute(log_statement("sqlite_follow"), bounds).fetchall()
+        found = self._connection.execute(
+            statement("page", self.kind), {"after": after_position, "page_count": PAGE_COUNT}
+        )
+        rows: list[Row] = []
+        size = 0
+        with closing(found):
+            for row in found:  # one at a time, so that no more is in memory than the page
+                rows.append(row)
+                size += len(row[3])
+                if size >= PAGE_BYTES:
+                    break
+        return rows
 
     def upsert(self, table: Table, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Make or change rows."""
-        self._check(name, columns)
-        stored = ([v if type(v) is not datetime else _text(v) for v in row] for row in rows)
-        self._connection.executemany(_upsert(table, name, tuple(columns)), stored)
+        times = self._times(name, columns)
+        self._connection.executemany(_upsert(table, name, tuple(columns)), (_storable(row, times) for row in rows))
 
     def delete(self, table: Table, name: str, keys: Sequence[Key]) -> None:
         """Remove rows."""
-        stored = ([v if type(v) is not datetime else _text(v) for v in key] for key in keys)
-        self._connection.executemany(_delete(table, name), stored)
+        times = self._times(name, table.key)
+        self._connection.executemany(_delete(table, name), (_storable(key, times) for key in keys))
 
-    def _check(self, name: str, columns: Sequence[str]) -> None:
-        """Tell a column that is not there, which is one change's fault, from a table that is not there.
+    def _times(self, name: str, columns: Sequence[str]) -> list[int]:
+        """Return the places of the columns that hold times.
 
         Raises:
-            DefinitionError: a column is not there.
+            DefinitionError: a column is not there. If the table is not there, the statement will say so.
         """
-        if not self._columns.get(name):
-            self._columns[name] = frozenset(column for column, _ in self.fetch("columns", {"name": name}))
-        unknown = set(columns) - self._columns[name]
-        if unknown and self._columns[name]:
-            self._columns.pop(name)
+        if not self._types.get(name):
+            self._types[name] = {column: kind.lower() for column, kind in self.fetch("columns", {"name": name})}
+        types = self._types[name]
+        unknown = set(columns) - types.keys()
+        if unknown and types:
+            del self._types[name]
             raise DefinitionError(f"the table {name} has no column {min(unknown)!r}")
+        return [place for place, column in enumerate(columns) if types.get(column, "").startswith("timestamp")]
+
+
+def _storable(row: Sequence[Cell], times: Sequence[int]) -> Sequence[Cell]:
+    cells = list(row)
+    for place in times:
+        time = cells[place]
+        if isinstance(time, datetime):
+            cells[place] = _text(time)
+    return cells
 
 
 def quoted(name: str) -> str:
@@ -231,7 +252,12 @@ def _filled(form: LiteralString, **parts: str) -> str:
 
 def _text(time: datetime) -> str:
     """Return a time so that texts sort as times do."""
-    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat(timespec="microseconds")
+    offset = time.utcoffset()
+    if offset is None:
+        raise DefinitionError("a time has no time zone; times of a projection are aware")
+    t = time - offset if offset else time
+    # Twice as fast as asking an aware time for its text.
+    return f"{t.year:04}-{t.month:02}-{t.day:02}T{t.hour:02}:{t.minute:02}:{t.second:02}.{t.microsecond:06}+00:00"
 
 
 def _stored(parameters: Parameters) -> dict[str, Cell]:

@@ -2,8 +2,8 @@
 
 A statement is one text for both databases, with parameters as `:name`; where that cannot be, there is one file each,
 `<name>.sqlite.sql` and `<name>.postgresql.sql`. A line that ends with `-- if WORD` belongs to the statement only when
-the word is given, and one with `-- unless WORD` only when it is not. So the whole of a search stands in one file, and
-nothing is put together here but lines of it.
+the word is given, and one with `-- unless WORD` only when it is not; the database's name is always given. So the whole
+of a search stands in one file, and nothing is put together here but lines of it.
 """
 
 import re
@@ -23,7 +23,7 @@ def statement(name: str, database: str, given: frozenset[str] = frozenset()) -> 
     folder = files(__package__).joinpath("sql")
     own = folder.joinpath(f"{name}.{database}.sql")
     text = (own if own.is_file() else folder.joinpath(f"{name}.sql")).read_text(encoding="utf-8")
-    lines = "\n".join(line for line in text.splitlines() if _belongs(line, given))
+    lines = "\n".join(line for line in text.splitlines() if _belongs(line, given | {database}))
     if database == "sqlite":
         lines = lines.replace("notification_tracking", "tracking")  # as the library calls it there
     else:

@@ -4,6 +4,7 @@ All of it is one transaction. Followers wait at the row of the position, readers
 find that their copy is gone, and the others read the new tables.
 """
 
+from ..errors import RebuildUnderWay
 from .applying import Applier
 from .copies import Copy, State, copies, head
 from .database import Transaction
@@ -19,12 +20,22 @@ def swapped(transaction: Transaction, copy: Copy, applier: Applier) -> Copy | No
 
     Readers never see the past: the new copy is at least as far as the old one, or at the end of the log.
 
+    If it is the live one already, the reply to an earlier attempt was lost, and there is nothing left to do.
+
     Raises:
+        RebuildUnderWay: the copy is gone; somebody else has swapped or dropped it.
         MovedError: the copy was moved by somebody else.
     """
     name = copy.name
     transaction.execute("hold", {"tracked": name})
-    old = next((each for each in copies(transaction, name) if each.state is State.LIVE), None)
+    found = copies(transaction, name)
+    now = next((each for each in found if each.generation == copy.generation), None)
+    if now is None:
+        raise RebuildUnderWay(name)
+    if now.state is State.LIVE:
+        return now
+    copy = now
+    old = next((each for each in found if each.state is State.LIVE), None)
     for _ in range(LAST_PAGES):
         if _is_far_enough(transaction, copy, old):
             break

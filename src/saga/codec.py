@@ -95,7 +95,8 @@ class EventCodec:
         try:
             state = self._cipher.decrypt(record.state) if self._cipher else record.state
             state = self._compressor.decompress(state) if self._compressor else state
-            return event_type.model_validate_json(state)
+            event: Event = event_type.__pydantic_validator__.validate_json(state)
+            return event
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:3])
             raise LogCorrupt(f"an event of the topic {record.topic} cannot be read: {problems}") from None

@@ -19,10 +19,12 @@ from amends.projections.applying import Applier
 from amends.projections.copies import place, write_rows
 from amends.projections.database import Database, Transaction, open_database
 from amends.projections.merging import Merged
+from amends.saga import events as e
 from amends.testing import simulate
 from amends.testing.strategies import fault_plans, saga_shapes
 from tests.reporting import counted
-from tests.views import CLOCK, CODEC, Histories, fill, hold_to_the_log, rows_after
+from tests.unit.recorded import BUSY, at, did, doing, failed, started
+from tests.views import CLOCK, CODEC, Histories, applied, fill, hold_to_the_log, rows_after
 
 
 @contextmanager
@@ -87,7 +89,7 @@ def test_the_audit_view_is_the_fold_of_the_log(histories: Histories, seed: int) 
         while rows := rows_after(database, copy.position):
             rows = rows[: drawn.randint(1, 15)]
             if drawn.random() < 0.2:
-                killed(database, applier, copy, rows, drawn.randint(0, 3))
+                killed(database, applier, copy, rows, drawn.randint(0, 2))
                 database.close()
                 database = open_database(url)
                 assert place(database, projection, CLOCK).position == copy.position
@@ -97,6 +99,73 @@ def test_the_audit_view_is_the_fold_of_the_log(histories: Histories, seed: int) 
             if drawn.random() < 0.3:
                 assert applier.apply(database, before, rows) is None
         database.close()
+        hold_to_the_log(url, histories)
+
+
+def unknown(stop: float, *, retry_at: float | None = None, parks: bool = False) -> e.Event:
+    when = None if retry_at is None else at(retry_at)
+    why = e.UnknownWhy.TIMED_OUT
+    return e.ActionUnknown(occurred_at=at(stop), step="1", attempt=1, why=why, error=BUSY, retry_at=when, parks=parks)
+
+
+def parked(when: float) -> e.Event:
+    remaining = (e.Remaining(step="1", action="a", why=e.RemainingWhy.UNDO_FAILED),)
+    return e.RunParked(occurred_at=at(when), reason=e.ParkReason.UNDO_FAILED, detail="look", remaining=remaining)
+
+
+def undo_failed(start: float, attempt: int, retry_at: float | None = None) -> list[e.Event]:
+    when = None if retry_at is None else at(retry_at)
+    return [
+        e.CompensationStarted(occurred_at=at(start), step="1", attempt=attempt, idempotency_key="undo"),
+        e.CompensationFailed(occurred_at=at(start + 1), step="1", attempt=attempt, error=BUSY, retry_at=when),
+    ]
+
+
+RESUMED = e.RunResumed(occurred_at=at(50), by="ada", reason="mended", retries=("1",))
+CANCELLED = e.RunFailing(occurred_at=at(60), reason=e.FailingReason.CANCELLED, error=BUSY, by="bob")
+
+PEOPLE: dict[str, list[e.Event]] = {
+    "held, tried again, done": [
+        doing("1", "a", 1),
+        unknown(2, parks=True),
+        parked(3),
+        RESUMED,
+        doing("1", "a", 51, attempt=2),
+        did("1", 52, attempt=2),
+        e.RunCompleted(occurred_at=at(53), output="{}", unresolved=("1",)),
+    ],
+    "held, tried again, cancelled before that": [
+        doing("1", "a", 1),
+        unknown(2, parks=True),
+        parked(3),
+        RESUMED,
+        CANCELLED,
+        *undo_failed(61, 1, retry_at=63),
+        *undo_failed(63, 2),
+        parked(65),
+        RESUMED,
+        *undo_failed(71, 3),
+        parked(73),
+        e.CompensationWaived(occurred_at=at(74), step="1", by="eve", reason="by hand"),
+        e.RunCompensated(occurred_at=at(75)),
+    ],
+    "held, cancelled": [doing("1", "a", 1), unknown(2, parks=True), parked(3), CANCELLED],
+    "unknown, then failed": [doing("1", "a", 1), unknown(2, retry_at=3), doing("1", "a", 3), failed("1", 4)],
+    "waiting, cancelled": [doing("1", "a", 1), failed("1", 2, retry_at=99), CANCELLED],
+    "waiting and unknown, cancelled": [doing("1", "a", 1), unknown(2, retry_at=99), CANCELLED],
+}
+
+
+def test_every_prefix_of_a_history_with_people_in_it() -> None:
+    """What a person says comes after what it is about, and changes how that stands."""
+    histories = {
+        f"run-{number}-{length}": [*started(), *events[:length]]
+        for number, events in enumerate(PEOPLE.values())
+        for length in range(len(events) + 1)
+    }
+    with a_file() as url:
+        fill(url, histories)
+        applied(url, Audit(), random.Random(0))
         hold_to_the_log(url, histories)
 
 

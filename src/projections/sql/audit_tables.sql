@@ -1,4 +1,4 @@
--- The audit view. Sketch for 10 million runs of four steps: 10 million rows of about 500 bytes with five indices, 40
+-- The audit view. Sketch for 10 million runs of four steps: 10 million rows of about 500 bytes with six indices, 40
 -- million rows of steps with their key alone, and some millions of tags. A page is a range of one index, newest first.
 CREATE TABLE {amends_audit_runs} (
     run_id text PRIMARY KEY,
@@ -42,6 +42,7 @@ CREATE TABLE {amends_audit_runs} (
 CREATE INDEX {amends_audit_runs_start_idx} ON {amends_audit_runs} (started_at, started_position);
 CREATE INDEX {amends_audit_runs_state_idx} ON {amends_audit_runs} (state, started_at, started_position);
 CREATE INDEX {amends_audit_runs_saga_idx} ON {amends_audit_runs} (saga, started_at, started_position);
+CREATE INDEX {amends_audit_runs_saga_state_idx} ON {amends_audit_runs} (saga, state, started_at, started_position);
 CREATE INDEX {amends_audit_runs_action_idx} ON {amends_audit_runs} (failing_action, started_at, started_position)
 WHERE failing_action IS NOT NULL;
 CREATE INDEX {amends_audit_runs_error_idx} ON {amends_audit_runs} (started_at, started_position)
@@ -78,7 +79,9 @@ CREATE TABLE {amends_audit_steps} (
     resumed_version bigint, -- of the last command to try it again
     resumed_at timestamptz,
     PRIMARY KEY (run_id, step)
-);
+) -- unless sqlite
+) WITHOUT ROWID -- if sqlite
+;
 
 CREATE TABLE {amends_audit_tags} (
     name text,
@@ -87,7 +90,9 @@ CREATE TABLE {amends_audit_tags} (
     position bigint,
     run_id text,
     PRIMARY KEY (name, value, started_at, position)
-);
+) -- unless sqlite
+) WITHOUT ROWID -- if sqlite
+;
 
 CREATE TABLE {amends_audit_commands} (
     position bigint PRIMARY KEY,
