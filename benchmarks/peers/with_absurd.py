@@ -80,7 +80,10 @@ async def running(url: str, in_flight: int, fails: bool) -> AsyncIterator[Callab
 
             start = worker.start_worker(concurrency=max(1, in_flight // count), poll_interval=POLL_SECONDS)
             working.append(asyncio.create_task(start))
-        clients = cycle([connected() for _ in range(count)])
+        connected_clients = [connected() for _ in range(count)]
+        for client in connected_clients:
+            await client.list_queues()  # Asked by many at once, one that is not connected makes a connection for each.
+        clients = cycle(connected_clients)
 
         async def run() -> None:
             client = next(clients)

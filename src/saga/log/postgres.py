@@ -17,6 +17,7 @@ from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
 from .port import Backlog, Claimable, Pulse, Record, Standing
+from .postgres_arrays import Array, Booleans, Bytes, Numbers, Texts
 from .postgres_pulse import PostgresPulse
 from .postgres_roster import PostgresRoster
 from .postgres_schema import migrate
@@ -198,22 +199,27 @@ class PostgresLog:
 _BOUNDS = {"page_count": Int8(PAGE_COUNT), "page_bytes": Int8(PAGE_BYTES)}
 
 
-def _event_columns(batch: Sequence[Append]) -> list[list[Any]]:
+def _event_columns(batch: Sequence[Append]) -> list[Array[Any]]:
     rows = [
-        (append.run_id, Int8(version), record.topic, record.state)
+        (append.run_id, version, record.topic, record.state)
         for append in batch
         for version, record in enumerate(append.records, append.expected_version + 1)
     ]
-    return [list(column) for column in zip(*rows, strict=True)]
+    run_ids, versions, topics, states = zip(*rows, strict=True)
+    return [Texts(run_ids), Numbers(versions), Texts(topics), Bytes(states)]
 
 
-def _standing_columns(batch: Sequence[Append]) -> list[list[Any]]:
+def _standing_columns(batch: Sequence[Append]) -> list[Array[Any]]:
     rows = [
-        (append.run_id, how.saga, Int8(how.version), how.owner or "", how.unwinding, how.at_rest)
+        (append.run_id, how.saga, how.version, how.owner or "", how.unwinding, how.at_rest)
         for append in batch
         if (how := append.standing) is not None
     ]
-    return [list(column) for column in zip(*rows, strict=True)] or [[]] * 6
+    run_ids, sagas, versions, owners, unwinding, at_rest = zip(*rows, strict=True) if rows else [()] * 6
+    return [
+        *(Texts(run_ids), Texts(sagas), Numbers(versions), Texts(owners)),
+        *(Booleans(unwinding), Booleans(at_rest)),
+    ]
 
 
 async def _read(session: PostgresSession, run_id: str, after_version: int) -> list[Record]:

@@ -15,6 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ...errors import InvalidName, LogUnavailable
+from .postgres_arrays import register_arrays
 from .postgres_errors import mapped
 from .statements import statement
 
@@ -145,6 +146,7 @@ class PostgresSession:
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
                 self._connection = await _connected(self._parameters)
+                register_arrays(self._connection)
                 await self._connection.execute(statement("postgres_session"))
                 if self._listen:
                     await self._connection.execute(statement(self._listen))
