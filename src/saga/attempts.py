@@ -6,6 +6,7 @@ runs in the attempt's own task, so an attempt that has become a straggler cannot
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -171,12 +172,16 @@ class Attempts:
                 return AttemptFailed(step.path, attempt, info, retry_at)
 
     def crashed(self, step: Step) -> DoMoment:
-        """Return what becomes of an attempt that was under way when its process ended."""
+        """Return what becomes of an attempt that was under way when its process ended.
+
+        If there is to be another one, it is made at once: decision record 027.
+        """
         action = self._actions.get(step.action)
         error = OutcomeUnknown("the process ended while the attempt was under way")
         if action is None:
             return AttemptUnknown(step.path, step.attempts, UnknownWhy.CRASHED, describe(error), None, parks=True)
-        return self._unknown(action, step, step.attempts, UnknownWhy.CRASHED, error)
+        unknown = self._unknown(action, step, step.attempts, UnknownWhy.CRASHED, error)
+        return unknown if unknown.retry_at is None else replace(unknown, retry_at=self._clock.now())
 
     def undo_crashed(self, step: Step) -> UndoFailed:
         """Return what becomes of an undo that was under way when its process ended: it is tried again at once."""

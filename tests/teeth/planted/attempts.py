@@ -22,7 +22,7 @@ OUTCOMES = (
     tooth(
         "an attempt that was interrupted is taken for a failure",
         ATTEMPTS,
-        "return self._unknown(action, step, step.attempts, UnknownWhy.CRASHED, error)",
+        "return unknown if unknown.retry_at is None else replace(unknown, retry_at=self._clock.now())",
         "return AttemptFailed(step.path, step.attempts, describe(error), None)",
         "one",
     ),

@@ -191,7 +191,14 @@ OWNERS = (
         "return state",
         "undo-is-waived",
         "undo-fails",
-        also=(Patch(STANDING, "case e.RunParked() | e.RunCompleted()", "case e.RunCompleted()"),),
+        also=(
+            Patch(STANDING, "case e.RunParked() | e.RunCompleted()", "case e.RunCompleted()"),
+            Patch(
+                DECISIONS,
+                "if state.at_rest:\n        return  # A person",
+                "if state.status.ended:\n        return  # A person",
+            ),
+        ),
     ),
     tooth(
         "a run that silences its workers is tried for ever",
