@@ -18,10 +18,10 @@ from ..saga.log.pages import PAGE_BYTES, PAGE_COUNT, Row
 from ..saga.log.postgres_errors import mapped
 from ..saga.log.postgres_session import conninfo, cut
 from ..saga.log.statements import statement as log_statement
+from .asking import Statements
 from .database import Parameters
 from .database import Transaction as TransactionPort
 from .projection import Cell, Key, Table
-from .rows import named
 from .scripts import Name
 from .statements import statement
 
@@ -153,7 +153,7 @@ class PostgresDatabase:
             connection.close()
 
 
-class Transaction:
+class Transaction(Statements):
     """What can be done inside a transaction; see `database.Transaction`.
 
     Args:
@@ -167,28 +167,8 @@ class Transaction:
         self._connection = connection
         self._types = types
 
-    def prepare(self) -> None:
-        """Make the tables in which we keep book."""
-        self.run([statement("schema", self.kind)])
-
-    def fetch(self, name: LiteralString, parameters: Parameters = {}) -> list[Any]:  # noqa: B006 - not changed
-        """Return the rows of a statement."""
-        return self._connection.execute(statement(name, self.kind), parameters).fetchall()
-
-    def records(
-        self,
-        name: LiteralString,
-        parameters: Parameters = {},  # noqa: B006 - not changed
-        given: frozenset[str] = frozenset(),
-    ) -> list[dict[str, Any]]:
-        """Return the rows of a statement by the names of their columns."""
-        cursor = self._connection.execute(statement(name, self.kind, given), parameters)
-        columns = [column[0] for column in cursor.description or ()]
-        return [named(columns, row) for row in cursor.fetchall()]
-
-    def execute(self, name: LiteralString, parameters: Parameters = {}) -> int:  # noqa: B006 - not changed
-        """Run a statement, and return how many rows it changed."""
-        return self._connection.execute(statement(name, "postgresql"), parameters).rowcount
+    def _ask(self, text: LiteralString, parameters: Parameters) -> psycopg.Cursor[Any]:
+        return self._connection.execute(text, parameters)
 
     def run(self, script: Sequence[str | Name]) -> None:
         """Run a script of several statements."""

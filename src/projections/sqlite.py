@@ -13,15 +13,15 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, LiteralString, TypeVar
+from typing import LiteralString, TypeVar
 
 from ..errors import DefinitionError
 from ..saga.log.pages import PAGE_BYTES, PAGE_COUNT, Row
-from ..saga.log.sqlite_connection import SQLiteFile, transaction
+from ..saga.log.sqlite_connection import SQLiteFile, single_statements, transaction
+from .asking import Statements
 from .database import Parameters
 from .database import Transaction as TransactionPort
 from .projection import Cell, Key, Table
-from .rows import named
 from .scripts import Name
 from .statements import statement
 
@@ -99,7 +99,7 @@ class SQLiteDatabase:
         self._file.disconnect()
 
 
-class Transaction:
+class Transaction(Statements):
     """What can be done inside a transaction; see `database.Transaction`.
 
     Args:
@@ -113,33 +113,13 @@ class Transaction:
         self._connection = connection
         self._types = types
 
-    def prepare(self) -> None:
-        """Make the tables in which we keep book."""
-        self.run([statement("schema", self.kind)])
-
-    def fetch(self, name: LiteralString, parameters: Parameters = {}) -> list[Any]:  # noqa: B006 - not changed
-        """Return the rows of a statement."""
-        return self._connection.execute(statement(name, self.kind), _stored(parameters)).fetchall()
-
-    def records(
-        self,
-        name: LiteralString,
-        parameters: Parameters = {},  # noqa: B006 - not changed
-        given: frozenset[str] = frozenset(),
-    ) -> list[dict[str, Any]]:
-        """Return the rows of a statement by the names of their columns."""
-        cursor = self._connection.execute(statement(name, self.kind, given), _stored(parameters))
-        columns = [column[0] for column in cursor.description or ()]
-        return [named(columns, row) for row in cursor.fetchall()]
-
-    def execute(self, name: LiteralString, parameters: Parameters = {}) -> int:  # noqa: B006 - not changed
-        """Run a statement, and return how many rows it changed."""
-        return self._connection.execute(statement(name, "sqlite"), _stored(parameters)).rowcount
+    def _ask(self, text: LiteralString, parameters: Parameters) -> sqlite3.Cursor:
+        return self._connection.execute(text, _stored(parameters))
 
     def run(self, script: Sequence[str | Name]) -> None:
         """Run a script. sqlite3's own `executescript` would end the transaction first."""
         text = "".join(quoted(part.text) if isinstance(part, Name) else part for part in script)
-        for single in _singles(text):
+        for single in single_statements(text):
             self._connection.execute(single)
 
     def rename(self, table: str, name: str) -> None:
@@ -272,14 +252,3 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def _singles(script: str) -> Iterator[str]:
-    single = ""
-    for line in script.splitlines(keepends=True):
-        single += line
-        if sqlite3.complete_statement(single):
-            yield single
-            single = ""
-    if single.strip():
-        yield single

@@ -193,3 +193,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # a full disk has already rolled back by itself
             connection.execute("ROLLBACK")
         raise
+
+
+def single_statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script. sqlite3's own `executescript` would end the transaction first."""
+    single = ""
+    for line in script.splitlines(keepends=True):
+        single += line
+        if sqlite3.complete_statement(single):
+            yield single
+            single = ""
+    if single.strip():
+        yield single

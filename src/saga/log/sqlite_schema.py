@@ -1,11 +1,11 @@
 """Makes the tables in an SQLite file what this code knows, or says why it will not."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ...errors import SchemaMismatch
 from .schema import due, migrations
-from .sqlite_connection import transaction
+from .sqlite_connection import single_statements, transaction
 from .statements import statement
 
 __all__ = ["migrate"]
@@ -26,7 +26,7 @@ def migrate(connection: sqlite3.Connection, *, asked: bool) -> Sequence[int]:
     with transaction(connection):
         missing = due(_version(connection), migrations("sqlite"), asked=asked)
         for migration in missing:
-            for single in _singles(migration.script):
+            for single in single_statements(migration.script):
                 connection.execute(single)
     return [migration.version for migration in missing]
 
@@ -49,13 +49,3 @@ def _check(connection: sqlite3.Connection, columns: Sequence[tuple[str, str]]) -
             "give amends a file of its own"
         )
     connection.execute(statement("sqlite_check_rowid"))
-
-
-def _singles(script: str) -> Iterator[str]:
-    """Yield the statements of a script. sqlite3's own `executescript` would end the transaction first."""
-    single = ""
-    for line in script.splitlines(keepends=True):
-        single += line
-        if sqlite3.complete_statement(single):
-            yield single
-            single = ""
