@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 from ..errors import AmendsError
-from . import follow, migrate, operate, rebuild, runs, show, stats, verify, worker
+from . import completion, follow, migrate, operate, rebuild, runs, show, stats, verify, worker
 from .demo import command as demo
 from .plain import plain
 
-_COMMANDS = (demo, runs, show, operate, stats, verify, worker, follow, rebuild, migrate)
+_COMMANDS = (demo, runs, show, operate, stats, verify, worker, follow, rebuild, migrate, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 if all went well, 1 if the command failed, 2 for wrong arguments, 130 for Ctrl-C.
     """
-    parser = _parser()
+    parser = make_parser()
     arguments = parser.parse_args(argv)
     if not hasattr(arguments, "run"):
         parser.print_help()
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="amends", description="Event-sourced sagas with compensations.")
     parser.add_argument("--version", action="version", version=f"amends {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
