@@ -31,7 +31,7 @@ def add_to(commands: Commands) -> None:
         description="Lists a page of runs from the audit view, those first that were started last. Conditions are "
         "combined. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
     )
-    parser.add_argument("--state", type=RunStatus, choices=list(RunStatus), metavar="STATE", help=", ".join(RunStatus))
+    parser.add_argument("--state", type=_status, metavar="STATE", help=", ".join(RunStatus))
     parser.add_argument("--saga", metavar="NAME", help="of this saga")
     parser.add_argument("--action", metavar="NAME", help="that failed because of this action")
     parser.add_argument("--tag", type=_tag, metavar="NAME=VALUE", help="that were started with this tag")
@@ -58,6 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     if page.next is not None:
         print(paint.dim(f"there are more: --cursor {page.next}"))
     return 0
+
+
+def _status(text: str) -> RunStatus:
+    try:
+        return RunStatus(text.strip().replace(" ", "_"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no state; use one of {', '.join(RunStatus)}") from None
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -80,7 +80,7 @@ def test_runs_are_found_by_what_is_known_of_them(capsys: Output) -> None:
 @pytest.mark.parametrize(
     ("argv", "code", "says"),
     [
-        (["runs", "--state", "fine"], 2, "--state"),
+        (["runs", "--state", "fine"], 2, "partially_compensated"),
         (["runs", "--since", "yesterday"], 2, "no time"),
         (["runs", "--tag", "tenant"], 2, "NAME=VALUE"),
         (["runs", "--limit", "0"], 1, "limit"),
