@@ -4,6 +4,9 @@ import argparse
 import os
 from typing import Protocol
 
+DEFAULT_URL = "sqlite:///amends.db"
+"""The log of a command that nobody has told of another one."""
+
 
 class Commands(Protocol):
     """Where a command registers itself: what `ArgumentParser.add_subparsers` returns."""
@@ -23,7 +26,7 @@ def add_json_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for machines: JSON, whose shape only grows")
 
 
-def add_url_to(parser: argparse.ArgumentParser, default: str) -> None:
+def add_url_to(parser: argparse.ArgumentParser, default: str = DEFAULT_URL) -> None:
     """Give a command `--url`.
 
     Args:

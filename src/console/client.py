@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidName
+from .arguments import DEFAULT_URL
 
 if TYPE_CHECKING:
     from ..saga.coordinator import Coordinator
-
-DEFAULT_URL = "sqlite:///amends.db"
 
 
 @asynccontextmanager

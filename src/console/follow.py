@@ -9,8 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import LogError
-from .arguments import Commands, add_url_to
-from .client import DEFAULT_URL
+from .arguments import DEFAULT_URL, Commands, add_url_to
 from .plain import plain
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def add_to(commands: Commands) -> None:
         "second, what is not sealed yet. Any number of these may run: one applies, the others stand by and take over. "
         "Ends on SIGTERM or SIGINT.",
     )
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     parser.set_defaults(run=run)
 
 

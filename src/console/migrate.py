@@ -3,9 +3,7 @@
 import argparse
 import asyncio
 
-from .arguments import Commands, add_url_to
-
-DEFAULT_URL = "sqlite:///amends.db"
+from .arguments import DEFAULT_URL, Commands, add_url_to
 
 
 def add_to(commands: Commands) -> None:
@@ -17,7 +15,7 @@ def add_to(commands: Commands) -> None:
         "A log that is empty is filled by whoever opens it first, so this is for upgrades, and for services whose own "
         "role may create nothing. Safe to run twice, or twice at once.",
     )
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     parser.set_defaults(run=run)
 
 

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from .arguments import Commands, add_json_to, add_run_to, add_url_to
-from .client import DEFAULT_URL, client_of
+from .client import client_of
 
 if TYPE_CHECKING:
     from ..saga.events import RunStatus
@@ -59,7 +59,7 @@ def add_to(commands: Commands) -> None:
         known = os.environ.get("AMENDS_BY") or None
         parser.add_argument("--by", required=known is None, default=known, help="who says so (default: AMENDS_BY)")
         parser.add_argument("--reason", required=True, help="why; both are on record")
-        add_url_to(parser, DEFAULT_URL)
+        add_url_to(parser)
         add_json_to(parser)
         parser.set_defaults(run=run, said=name)
 

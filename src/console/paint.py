@@ -1,7 +1,17 @@
 """Colour for terminals, and only for terminals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TextIO
+
+from ..saga.events import RunStatus
+
+STATUS_COLOURS = {
+    RunStatus.COMPLETED: "good",
+    RunStatus.COMPENSATED: "undone",
+    RunStatus.PARTIALLY_COMPENSATED: "odd",
+    RunStatus.PARKED: "bad",
+}
+"""What a status is shown as, by the names of `Paint` and of the pictures' style; the others are nothing special."""
 
 
 class Paint:
@@ -40,6 +50,11 @@ class Paint:
     def undone(self, text: str) -> str:
         """For what was taken back."""
         return self._in("36", text)
+
+    def of_status(self, status: RunStatus) -> Callable[[str], str]:
+        """For how a run stands."""
+        show: Callable[[str], str] = getattr(self, STATUS_COLOURS.get(status, "bold"))
+        return show
 
 
 def paint_for(stream: TextIO, environ: Mapping[str, str]) -> Paint:

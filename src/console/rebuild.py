@@ -7,7 +7,7 @@ import sys
 
 from ..progress import Bar
 from .arguments import Commands, add_json_to, add_url_to
-from .client import DEFAULT_URL, existing_url
+from .client import existing_url
 
 
 def add_to(commands: Commands) -> None:
@@ -21,7 +21,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "projection", choices=["audit"], help="what is rebuilt; your own ones by amends.projections.rebuild"
     )
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..saga.events import RunStatus
 from .arguments import Commands, add_json_to, add_url_to
 from .audit import add_as_is_to, audit_of
-from .client import DEFAULT_URL
+from .machines import by_name
 from .moments import moment
 from .paint import Paint, paint_for
 from .plain import seconds
@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 1,000 (default: 50)")
     parser.add_argument("--cursor", metavar="CURSOR", help="the page behind the one that gave this cursor")
     add_as_is_to(parser)
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.set_defaults(run=run)
 
@@ -99,13 +99,7 @@ def _saga(run: "AuditRun") -> str:
 
 
 def _state(run: "AuditRun", paint: Paint) -> Cell:
-    shows = {
-        RunStatus.COMPLETED: paint.good,
-        RunStatus.COMPENSATED: paint.undone,
-        RunStatus.PARTIALLY_COMPENSATED: paint.odd,
-        RunStatus.PARKED: paint.bad,
-    }
-    return Cell(run.state.replace("_", " "), shows.get(run.state, paint.bold))
+    return Cell(run.state.replace("_", " "), paint.of_status(run.state))
 
 
 def _took(run: "AuditRun") -> Cell:
@@ -123,12 +117,11 @@ def why(run: "AuditRun") -> str:
 
 
 def _as_json(run: "AuditRun") -> dict[str, Any]:
-    shown = {name: getattr(run, name) for name in type(run).__dataclass_fields__}
-    shown |= {
-        "state": run.state.value,
-        "tags": dict(run.tags),
-        "remaining": [each.model_dump(mode="json") for each in run.remaining],
-        "unresolved": list(run.unresolved),
-        "duration_seconds": None if run.duration is None else run.duration.total_seconds(),
-    }
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}
+    return by_name(
+        run,
+        state=run.state.value,
+        tags=dict(run.tags),
+        remaining=[each.model_dump(mode="json") for each in run.remaining],
+        unresolved=list(run.unresolved),
+        duration_seconds=None if run.duration is None else run.duration.total_seconds(),
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import Commands, add_json_to, add_run_to, add_url_to
-from .client import DEFAULT_URL, client_of
+from .client import client_of
 from .paint import Paint, paint_for
 from .plain import plain
 
@@ -28,7 +28,7 @@ def add_to(commands: Commands) -> None:
         "only.",
     )
     add_run_to(parser)
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.add_argument("--events", action="store_true", help="the events themselves too, with inputs and outputs")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the same timeline into FILE")

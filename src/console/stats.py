@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from .arguments import Commands, add_json_to, add_url_to
 from .audit import add_as_is_to, audit_of
-from .client import DEFAULT_URL, existing_url
+from .client import existing_url
+from .machines import by_name
 from .moments import moment
 from .paint import Paint, paint_for
 from .plain import seconds
@@ -32,7 +33,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--since", type=moment, metavar="TIME", help="runs started then or later: 2h, 7d, 2026-11-23")
     parser.add_argument("--until", type=moment, metavar="TIME", help="runs started before then")
     add_as_is_to(parser)
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         shown = {
             "runs": [{"saga": c.saga, "state": c.state.value, "count": c.run_count} for c in counts],
-            "projections": [_as_json(each) for each in statuses],
+            "projections": [by_name(each) for each in statuses],
         }
         print(json.dumps(shown, indent=2))
     else:
@@ -88,8 +89,3 @@ def _standing(status: "ProjectionStatus", paint: Paint) -> Cell:
     if status.building_position is not None:
         return Cell(f"being rebuilt, at {status.building_position:,}", paint.odd)
     return Cell("up to date" if not status.lag_positions else "following", paint.good)
-
-
-def _as_json(status: "ProjectionStatus") -> dict[str, object]:
-    shown = {name: getattr(status, name) for name in type(status).__dataclass_fields__}
-    return shown | {"moved_at": status.moved_at.isoformat()}

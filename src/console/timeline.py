@@ -227,5 +227,4 @@ def _why_failing(event: e.RunFailing) -> str:
 
 
 def _said(error: ErrorInfo | None) -> str:
-    """The error as people read it: without the module that its class is from."""
-    return "" if error is None else f"{error.type.rpartition('.')[2]}: {error.message}".rstrip(": ")
+    return "" if error is None else error.said.rstrip(": ")

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ..saga.events import RunStatus
+from .paint import STATUS_COLOURS
 from .plain import plain, seconds
 from .svg import Anchor, Picture
 from .timeline import Attempt, End, Row, Timeline
@@ -23,12 +24,6 @@ _COLOURS = {
     End.FAILED: "bad",
     End.UNKNOWN: "odd",
     End.RUNNING: "soft",
-}
-_STATUS_COLOURS = {
-    RunStatus.COMPLETED: "good",
-    RunStatus.COMPENSATED: "undone",
-    RunStatus.PARTIALLY_COMPENSATED: "odd",
-    RunStatus.PARKED: "bad",
 }
 
 
@@ -74,7 +69,7 @@ def _head(picture: Picture, timeline: Timeline) -> None:
     _legend(picture)
     status = timeline.status.replace("_", " ")
     width = 7.2 * len(status) + 26
-    picture.box(WIDTH - LEFT - width, 22, width, 26, _STATUS_COLOURS.get(timeline.status, "soft"), round_=13)
+    picture.box(WIDTH - LEFT - width, 22, width, 26, STATUS_COLOURS.get(timeline.status, "soft"), round_=13)
     picture.text(WIDTH - LEFT - width / 2, 39.5, status, "inbar bold", anchor="middle")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from ..saga.events import RunStatus
 from .paint import Paint
 from .plain import plain, seconds
 from .timeline import Attempt, End, Row, Timeline
@@ -35,13 +34,7 @@ def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
 
 
 def _ended(timeline: Timeline, paint: Paint) -> str:
-    shows = {
-        RunStatus.COMPLETED: paint.good,
-        RunStatus.COMPENSATED: paint.undone,
-        RunStatus.PARTIALLY_COMPENSATED: paint.odd,
-        RunStatus.PARKED: paint.bad,
-    }
-    show = shows.get(timeline.status, paint.bold)
+    show = paint.of_status(timeline.status)
     return f"{show(timeline.status.replace('_', ' '))} after {seconds(timeline.took)}"
 
 

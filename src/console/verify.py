@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidValue
 from ..progress import Bar
 from .arguments import Commands, add_json_to, add_url_to
-from .client import DEFAULT_URL, existing_url
+from .client import existing_url
 from .plain import plain
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_to(commands: Commands) -> None:
         "database can write.",
     )
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the head there, for `amends verify --head`")
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.set_defaults(run=run_seal)
     parser = commands.add_parser(
@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("run_id", metavar="RUN", nargs="?", help="only this run")
     parser.add_argument("--head", type=Path, metavar="FILE", help="a head that `amends seal --export` has written")
-    add_url_to(parser, DEFAULT_URL)
+    add_url_to(parser)
     add_json_to(parser)
     parser.set_defaults(run=run_verify)
 

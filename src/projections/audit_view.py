@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self, TypeVar
 
-from ..errors import InvalidValue, ProjectionOutdated, SchemaMismatch, UnknownName
+from ..errors import ProjectionOutdated, SchemaMismatch, UnknownName
 from ..saga.events import RunStatus
 from . import cursors
 from .audit import COMMANDS, RUNS, STEPS, TAGS, Audit
@@ -22,8 +22,6 @@ from .projection import Cell
 __all__ = ["AuditView", "SagaCount"]
 
 T = TypeVar("T")
-
-MAX_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class AuditView:
             ProjectionOutdated: there is no audit view here, or it was made by another version of it.
             LogUnavailable: the database does not answer.
         """
-        return await self._read(RunSearch(where or RunFilter(), _checked(limit), cursor).page)
+        return await self._read(RunSearch(where or RunFilter(), cursors.checked_limit(limit), cursor).page)
 
     async def run(self, run_id: str) -> AuditRunDetail:
         """Return one run, with its steps and what people told it.
@@ -104,7 +102,7 @@ class AuditView:
             ProjectionOutdated: there is no audit view here, or it was made by another version of it.
             LogUnavailable: the database does not answer.
         """
-        parameters: dict[str, Cell] = {"limit": _checked(limit) + 1}
+        parameters: dict[str, Cell] = {"limit": cursors.checked_limit(limit) + 1}
         if cursor is not None:
             parameters["cursor_position"] = cursors.decode(cursor)[1]
         given = frozenset({"cursor"} if cursor is not None else ())
@@ -143,9 +141,3 @@ class AuditView:
 
 def _missing() -> ProjectionOutdated:
     return ProjectionOutdated(Audit.name, "there is no audit view that this version of amends can read")
-
-
-def _checked(limit: int) -> int:
-    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidValue("limit", f"is {limit!r}; use a whole number from 1 to {MAX_LIMIT:,}")
-    return limit

@@ -1,4 +1,4 @@
-"""Where a page ends, as an opaque text that the caller hands back for the next one.
+"""How long a page may be, and where it ends: an opaque text that the caller hands back for the next one.
 
 It names the last row by its place in the order, not by its number, so rows that come in meanwhile move nothing.
 """
@@ -9,7 +9,9 @@ from datetime import datetime
 
 from ..errors import InvalidValue
 
-__all__ = ["decode", "encode"]
+__all__ = ["checked_limit", "decode", "encode"]
+
+MAX_LIMIT = 1_000
 
 
 def encode(at: datetime | None, position: int) -> str:
@@ -35,3 +37,14 @@ def _whole(position: object) -> int:
     if type(position) is not int:
         raise TypeError("a position is a whole number")
     return position
+
+
+def checked_limit(limit: int) -> int:
+    """Return how many rows a page may have at most.
+
+    Raises:
+        InvalidValue: so many it may not.
+    """
+    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
+        raise InvalidValue("limit", f"is {limit!r}; use a whole number from 1 to {MAX_LIMIT:,}")
+    return limit

@@ -73,6 +73,10 @@ class Transaction(Protocol):
         """Return the next page of the log: bounded in rows and in bytes, empty at its end."""
         ...
 
+    def run_page(self, run_id: str, after_version: int) -> list[Row]:
+        """Return the next page of one run, bounded likewise."""
+        ...
+
     def upsert(self, table: Table, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Make or change rows of the table `name`, all with the same columns, which begin with the key's."""
         ...

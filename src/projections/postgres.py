@@ -191,6 +191,14 @@ class Transaction(Statements):
         cursor = self._connection.cursor(binary=True)
         return cast("list[Row]", cursor.execute(log_statement("postgres_follow"), bounds, prepare=True).fetchall())
 
+    def run_page(self, run_id: str, after_version: int) -> list[Row]:
+        """Return the next page of one run."""
+        bounds = {"page_count": PAGE_COUNT, "page_bytes": PAGE_BYTES}
+        wanted = {"run_id": run_id, "after": after_version, **bounds}
+        return cast(
+            "list[Row]", self._connection.cursor(binary=True).execute(log_statement("postgres_read"), wanted).fetchall()
+        )
+
     def upsert(self, table: Table, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Make or change rows, in one statement."""
         query = _upsert(table, name, tuple(columns), self._casts(name, columns))

@@ -181,11 +181,10 @@ class Pursuit:
 
     def _failed(self, error: Exception) -> None:
         self._failure_count += 1
-        said = describe(error)
         self.state = replace(
             self.state,
             role=Role.FAILING,
-            error=f"{said.type.rpartition('.')[2]}: {said.message}",
+            error=describe(error).said,
             failing_since=self.state.failing_since or self._clock.now(),
         )
 

@@ -18,6 +18,7 @@ from typing import LiteralString, TypeVar
 from ..errors import DefinitionError
 from ..saga.log.pages import PAGE_BYTES, PAGE_COUNT, Row
 from ..saga.log.sqlite_connection import SQLiteFile, single_statements, transaction
+from ..saga.log.statements import statement as log_statement
 from .asking import Statements
 from .database import Parameters
 from .database import Transaction as TransactionPort
@@ -149,6 +150,12 @@ class Transaction(Statements):
                 if size >= PAGE_BYTES:
                     break
         return rows
+
+    def run_page(self, run_id: str, after_version: int) -> list[Row]:
+        """Return the next page of one run."""
+        bounds = {"page_count": PAGE_COUNT, "page_bytes": PAGE_BYTES}
+        wanted = {"run_id": run_id, "after": after_version, **bounds}
+        return self._connection.execute(log_statement("sqlite_read"), wanted).fetchall()
 
     def upsert(self, table: Table, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Make or change rows."""

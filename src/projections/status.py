@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Any, Self
 
 from ..clock import Clock, SystemClock
-from ..errors import InvalidValue, LogCorrupt, ProjectionAhead, UnknownName
+from ..errors import LogCorrupt, ProjectionAhead, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.log.port import Record
 from .copies import Copy, State, copies, exists, head, verify
+from .cursors import checked_limit
 from .database import Transaction, Worker, open_database
 from .projection import Cell
 
 __all__ = ["ProjectionStatus", "Projections", "Quarantined"]
-
-MAX_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,7 @@ class Projections:
             InvalidValue: the limit cannot be.
             LogUnavailable: the database does not answer.
         """
-        if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
-            raise InvalidValue("limit", f"is {limit!r}; use a whole number from 1 to {MAX_LIMIT:,}")
-        wanted: dict[str, Cell] = {"name": name, "after": after_position, "limit": limit}
+        wanted: dict[str, Cell] = {"name": name, "after": after_position, "limit": checked_limit(limit)}
 
         def look(transaction: Transaction) -> list[dict[str, Any]]:
             return transaction.records("quarantined", wanted) if exists(transaction) else []

@@ -180,7 +180,7 @@ class _Walk:
 
 def _verify_run(transaction: Transaction, run_id: str) -> Verification:
     linked, found, count, behind, last = link_of(transaction, run_id), Link(), 0, 0, 0
-    while rows := transaction.fetch("rows_of_run", {"run_id": run_id, "after": found.version + behind}):
+    while rows := transaction.run_page(run_id, found.version + behind):
         sealed = [row for row in rows if linked is not None and row[1] <= linked.version]
         found = link_run(found, sealed)
         count += len(sealed)

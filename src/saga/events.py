@@ -86,6 +86,11 @@ class ErrorInfo(_Frozen):
     type: str
     message: str
 
+    @property
+    def said(self) -> str:
+        """The error as people read it: without the module that its class is from."""
+        return f"{self.type.rpartition('.')[2]}: {self.message}"
+
 
 class Remaining(_Frozen):
     """A step whose effect stands although its run was undone."""

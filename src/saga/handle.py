@@ -141,7 +141,7 @@ class RunHandle(Generic[Out]):
 def run_failed(state: RunState) -> RunFailed:
     """Return the error that says how a run that has no result stands."""
     failing = state.failing
-    reason = f"{failing.error.type.rpartition('.')[2]}: {failing.error.message}" if failing else ""
+    reason = failing.error.said if failing else ""
     if failing and failing.reason is FailingReason.CANCELLED:
         reason = f"cancelled by {failing.by}: {failing.error.message}"
     if state.parked and state.parked.reason is not ParkReason.UNDO_FAILED:
