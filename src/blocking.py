@@ -16,6 +16,7 @@ from .saga.coordinator import Coordinator
 from .saga.definition import NOTHING, Saga
 from .saga.events import Event, RunStatus
 from .saga.handle import RunHandle
+from .saga.undo_plan import UndoPlan
 
 __all__ = ["BlockingCoordinator", "BlockingHandle"]
 
@@ -70,10 +71,12 @@ class BlockingCoordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        deadline_seconds: float | None = None,
     ) -> "BlockingHandle[Out]":
         """Start a run; see `Coordinator.start`."""
         started = cast(
-            "Coroutine[Any, Any, RunHandle[Out]]", self._coordinator.start(saga, value, run_id=run_id, tags=tags)
+            "Coroutine[Any, Any, RunHandle[Out]]",
+            self._coordinator.start(saga, value, run_id=run_id, tags=tags, deadline_seconds=deadline_seconds),
         )
         return BlockingHandle(self.wait_for(started), self)
 
@@ -84,10 +87,12 @@ class BlockingCoordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        deadline_seconds: float | None = None,
         timeout_seconds: float | None = None,
     ) -> Out:
         """Start a run and wait for its result; see `Coordinator.run` and `BlockingHandle.result`."""
-        return self.wait_for(self._coordinator.run(saga, value, run_id=run_id, tags=tags), timeout_seconds)
+        running = self._coordinator.run(saga, value, run_id=run_id, tags=tags, deadline_seconds=deadline_seconds)
+        return self.wait_for(running, timeout_seconds)
 
     def invoke(
         self,
@@ -175,6 +180,26 @@ class BlockingHandle(Generic[Out]):
     def retry(self, *, by: str, reason: str) -> RunStatus:
         """Let a parked run try again; see `RunHandle.retry`."""
         return self._portal.wait_for(self._handle.retry(by=by, reason=reason))
+
+    def resume(self, *, by: str, reason: str) -> RunStatus:
+        """Let a parked run go on; see `RunHandle.resume`."""
+        return self._portal.wait_for(self._handle.resume(by=by, reason=reason))
+
+    def abandon(self, *, by: str, reason: str) -> RunStatus:
+        """End the run where it stands; see `RunHandle.abandon`."""
+        return self._portal.wait_for(self._handle.abandon(by=by, reason=reason))
+
+    def undo_plan(self) -> UndoPlan:
+        """Return what `undo` would undo; see `RunHandle.undo_plan`."""
+        return self._portal.wait_for(self._handle.undo_plan())
+
+    def undo(self, *, by: str, reason: str) -> RunStatus:
+        """Have a completed run undone; see `RunHandle.undo`."""
+        return self._portal.wait_for(self._handle.undo(by=by, reason=reason))
+
+    def signal(self, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:
+        """Tell the run something that its saga waits for; see `RunHandle.signal`."""
+        self._portal.wait_for(self._handle.signal(name, payload, by=by, key=key))
 
     def waive(self, step: str, *, by: str, reason: str) -> RunStatus:
         """Say that a step needs no more undoing; see `RunHandle.waive`."""

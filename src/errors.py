@@ -9,11 +9,13 @@ AmendsError
 │   ├── InvalidValue            a value does not fit its type, or would not survive being stored
 │   │   └── ValueTooLarge       an event would exceed `payload_limit_bytes`
 │   ├── InvalidName             a run id, a tag or a URL is not of the allowed form
-│   ├── UnknownName             no action, saga or run of that name
+│   ├── UnknownName             no action, saga, run or signal of that name
 │   ├── RunConflict             the run id is taken by another saga or another input
-│   ├── NotHosted               the run is not hosted in this process; a command can be given only where it is
+│   ├── SignalConflict          the run has received another signal of this key
+│   ├── CommandRefused          as the run stands it cannot take this command
 │   └── UnknownTask             a step was asked for from a task that the run does not know
 ├── ActionError                 inside a saga: a step failed for good; catch it to go another way, or let it pass
+├── SignalTimedOut              inside a saga: no signal came in time; catch it to go another way, or let it pass
 ├── OutcomeUnknown              raised by a handler: nobody can say whether the effect landed
 ├── RunFailed                   the run ended without a result, or is parked for a person
 ├── LogError                    the event log
@@ -45,6 +47,7 @@ __all__ = [
     "ActionError",
     "AmendsError",
     "AppendConflict",
+    "CommandRefused",
     "CoordinatorClosed",
     "DefinitionError",
     "InvalidName",
@@ -53,7 +56,6 @@ __all__ = [
     "LogCorrupt",
     "LogError",
     "LogUnavailable",
-    "NotHosted",
     "OutcomeUnknown",
     "ProjectionAhead",
     "ProjectionError",
@@ -63,6 +65,8 @@ __all__ = [
     "RunConflict",
     "RunFailed",
     "SchemaMismatch",
+    "SignalConflict",
+    "SignalTimedOut",
     "SimulatedFailure",
     "SimulationStuck",
     "UnknownName",
@@ -120,15 +124,15 @@ class InvalidName(RequestError, ValueError):
 
 
 class UnknownName(RequestError, LookupError):
-    """There is no action, saga or run of that name.
+    """There is no action, saga, run or signal of that name.
 
     Attributes:
-        kind: `"action"`, `"saga"`, `"run"`, `"step"` or `"projection"`.
+        kind: `"action"`, `"saga"`, `"run"`, `"step"`, `"signal"` or `"projection"`.
         name: what was asked for.
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
-        given = "" if kind in ("run", "step", "projection") else f"; give it to Coordinator({kind}s=[...])"
+        given = f"; give it to Coordinator({kind}s=[...])" if kind in ("action", "saga") else ""
         hint = f"; known: {', '.join(sorted(known))}" if known else ""
         super().__init__(f"no {kind} {name!r}{given}{hint}")
         self.kind = kind
@@ -150,19 +154,36 @@ class RunConflict(RequestError):
         self.difference = difference
 
 
-class NotHosted(RequestError):
-    """The run is not parked and not hosted in this process; only where it is hosted can it take a command.
+class SignalConflict(RequestError):
+    """The run has received another signal of this key, with another name or another payload.
 
     Attributes:
         run_id: the run.
+        key: the key.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, key: str) -> None:
         super().__init__(
-            f"run {run_id!r} is not hosted in this process: another worker has it, or none has taken it up yet; a run "
-            "that is under way takes commands only from the coordinator that hosts it"
+            f"run {run_id!r} has received another signal of the key {key!r}; use a key of its own for each"
         )
         self.run_id = run_id
+        self.key = key
+
+
+class CommandRefused(RequestError):
+    """As the run stands it cannot take this command, and never will.
+
+    Attributes:
+        run_id: the run.
+        status: how it stands.
+        why: one sentence.
+    """
+
+    def __init__(self, run_id: str, status: "RunStatus", why: str) -> None:
+        super().__init__(f"run {run_id!r} is {status}: {why}")
+        self.run_id = run_id
+        self.status = status
+        self.why = why
 
 
 class UnknownTask(RequestError, RuntimeError):
@@ -198,6 +219,20 @@ class ActionError(AmendsError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Exception.__new__, (type(self), *self.args), self.__dict__)
+
+
+class SignalTimedOut(AmendsError, TimeoutError):
+    """No signal came in time. Inside a saga: catch it to go another way, or let it pass and the run unwinds.
+
+    Attributes:
+        signal: its name.
+        step: the path of the wait.
+    """
+
+    def __init__(self, signal: str, step: str) -> None:
+        super().__init__(f"no signal {signal!r} came in time (step {step})")
+        self.signal = signal
+        self.step = step
 
 
 class OutcomeUnknown(AmendsError):

@@ -59,6 +59,10 @@ class RetryPolicy:
         """Return the same for an attempt whose outcome is unknown: `on_unknown` has decided for `retry` already."""
         return self._wait(_facts(attempt, error, elapsed_seconds))
 
+    def no_shorter_than(self, other: "RetryPolicy") -> "RetryPolicy":
+        """Return this policy, but giving up only when `other` would, too."""
+        return RetryPolicy(lambda state: self.stop(state) and other.stop(state), self.wait, self.retry)
+
     def _wait(self, state: RetryCallState) -> float | None:
         state.upcoming_sleep = max(0.0, float(self.wait(state)))
         return None if self.stop(state) else state.upcoming_sleep

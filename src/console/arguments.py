@@ -26,6 +26,13 @@ def add_json_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for machines: JSON, whose shape only grows")
 
 
+def add_by_to(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Give a command `--by`."""
+    known = os.environ.get("AMENDS_BY") or None
+    required = required and known is None
+    parser.add_argument("--by", required=required, default=known, help="who says so (default: AMENDS_BY)")
+
+
 def add_url_to(parser: argparse.ArgumentParser, default: str = DEFAULT_URL) -> None:
     """Give a command `--url`.
 

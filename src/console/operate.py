@@ -1,12 +1,17 @@
-"""`amends retry`, `waive` and `cancel`: what a person says to a run. Each is an event with who, when and why."""
+"""`amends retry`, `waive`, `resume`, `cancel`, `abandon` and `undo`: what a person says to a run.
+
+Each is an event with who, when and why.
+"""
 
 import argparse
 import asyncio
 import json
-import os
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from .arguments import Commands, add_json_to, add_run_to, add_url_to
+from ..errors import InvalidValue
+from . import undoing
+from .arguments import Commands, add_by_to, add_json_to, add_run_to, add_url_to
 from .client import client_of
 
 if TYPE_CHECKING:
@@ -43,8 +48,25 @@ _COMMANDS = {
     ),
     "cancel": _Command(
         "call a run off: nothing new is done, and what was done is undone",
-        "A run that is under way in another process is cancelled by that process; a parked one from anywhere.",
+        "From anywhere: the worker that has the run lets what is under way end, and undoes the rest. Refused once the "
+        "run is past its point of no return.",
         "it unwinds already, or has ended",
+    ),
+    "resume": _Command(
+        "let a parked run go on after its code or its surroundings were mended",
+        "For a run that is parked because its code had changed, because workers died over it, or because its saga "
+        "raised past its point of no return. One that is parked over a step needs `retry` or `waive`.",
+        "only a parked run that no step holds up can be resumed",
+    ),
+    "abandon": _Command(
+        "end a run where it stands: nothing more is done, and nothing is undone",
+        "What stands is named in the event and by `amends show`. To have it undone, use `cancel`.",
+        "it has ended",
+    ),
+    "undo": _Command(
+        "have a completed run undone, as if it had failed at its end",
+        "Look at --plan first: it prints what would be undone, in what order, and what cannot be, and changes nothing.",
+        "it unwinds already, or was undone",
     ),
 }
 
@@ -56,9 +78,10 @@ def add_to(commands: Commands) -> None:
         add_run_to(parser)
         if name == "waive":
             parser.add_argument("step", metavar="STEP", help="its path, as `amends show` names it: 2, or 3.1.2")
-        known = os.environ.get("AMENDS_BY") or None
-        parser.add_argument("--by", required=known is None, default=known, help="who says so (default: AMENDS_BY)")
-        parser.add_argument("--reason", required=True, help="why; both are on record")
+        if name == "undo":
+            parser.add_argument("--plan", action="store_true", help="print what would be undone, and do nothing")
+        add_by_to(parser, required=name != "undo")
+        parser.add_argument("--reason", required=name != "undo", help="why; both are on record")
         add_url_to(parser)
         add_json_to(parser)
         parser.set_defaults(run=run, said=name)
@@ -66,11 +89,17 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Say it; 0 if that changed anything."""
+    if arguments.said == "undo":
+        if arguments.plan:
+            return undoing.show_plan(arguments)
+        if arguments.by is None or arguments.reason is None:
+            raise InvalidValue("undo", "needs --by and --reason; or --plan, which changes nothing")
     changed, status = asyncio.run(_say(arguments))
     if arguments.json:
         print(json.dumps({"run_id": arguments.run_id, "changed": changed, "status": status.value}))
     elif changed:
-        print(f"{arguments.run_id} is {status.replace('_', ' ')}; a worker that knows its saga takes it up")
+        takes_up = "" if status.ended else "; a worker that knows its saga takes it up"
+        print(f"{arguments.run_id} is {status.replace('_', ' ')}{takes_up}")
     else:
         nothing = _COMMANDS[arguments.said].nothing
         print(f"{arguments.run_id} is {status.replace('_', ' ')}: {nothing}; nothing was changed")
@@ -91,4 +120,11 @@ async def _command(handle: "RunHandle[object]", arguments: argparse.Namespace) -
     said = {"by": arguments.by, "reason": arguments.reason}
     if arguments.said == "waive":
         return await handle.waive(arguments.step, **said)
-    return await (handle.retry(**said) if arguments.said == "retry" else handle.cancel(**said))
+    commands: dict[str, Callable[..., Awaitable[RunStatus]]] = {
+        "retry": handle.retry,
+        "resume": handle.resume,
+        "cancel": handle.cancel,
+        "abandon": handle.abandon,
+        "undo": handle.undo,
+    }
+    return await commands[arguments.said](**said)

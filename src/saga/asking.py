@@ -1,4 +1,4 @@
-"""Asks for steps on behalf of the saga function, and waits until they have settled.
+"""Asks for steps and waits on behalf of the saga function, and waits until they have settled.
 
 A step begins when it is asked for, at once, and what comes of it is the driver's business: whoever stops waiting for a
 step stops nothing else.
@@ -6,21 +6,25 @@ step stops nothing else.
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from ..actions.action import Action
 from ..actions.values import JsonText
-from ..errors import InvalidValue, UnknownName
-from .moments import Diverged, Moment, StepAsked
+from ..errors import InvalidValue, SignalTimedOut, UnknownName
+from .asked import Asked, AskedCommit, AskedStep, AskedWait
+from .moments import CommitAsked, Diverged, Moment, StepAsked, WaitAsked
 from .outcomes import action_error, named
 from .registry import Registry
-from .replay import Replay
-from .run import Asked
+from .replay import COMMIT, Replay
 from .state import RunState, StepStatus
+from .waits import Wait, WaitStatus
+
+_OVER = "the run does nothing new any more"
 
 
 class Settling:
-    """Who waits for which step to settle."""
+    """Who waits for which step or wait to settle."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -37,6 +41,11 @@ class Settling:
         for waiter in self._waiters.pop(path, ()):
             if not waiter.done():
                 waiter.set_result(None)
+
+    def wake_all(self) -> None:
+        """Let everybody look: what has settled, or is no more, is not known one by one."""
+        for path in list(self._waiters):
+            self.wake(path)
 
 
 class Drives(Protocol):
@@ -72,29 +81,37 @@ class Asking:
         self._taken_up = driver.state.version > 0
 
     async def one(self, asked: Asked) -> Any:
-        """Return the output of a step, from the log if it is there, else by doing it. See `Run.do`."""
+        """Return what came of a step or a wait, from the log if it is there, else by beginning it."""
         self._begin(asked)
         await self._settled(asked.path)
         return self._output(asked)
 
-    async def all(self, steps: Sequence[Asked]) -> tuple[Any, ...]:
-        """Ask for all steps now, in order, and return their outputs when all have settled. See `Run.all`."""
-        refusals = [self._refusal(asked) for asked in steps]
-        for asked, refusal in zip(steps, refusals, strict=True):
+    async def all(self, several: Sequence[Asked]) -> tuple[Any, ...]:
+        """Ask for all of them now, in order, and return what came of them when all have settled. See `Run.all`."""
+        refusals = [self._refusal(asked) for asked in several]
+        for asked, refusal in zip(several, refusals, strict=True):
             if refusal is None:
                 await self._settled(asked.path)
         outputs = []
-        for asked, refusal in zip(steps, refusals, strict=True):
+        for asked, refusal in zip(several, refusals, strict=True):
             if refusal is None:
                 outputs.append(self._output(asked))
             elif not isinstance(refusal, asyncio.CancelledError):
                 raise refusal
-        if len(outputs) < len(steps):
-            raise asyncio.CancelledError("the run does nothing new any more")
+        if len(outputs) < len(several):
+            raise asyncio.CancelledError(_OVER)
         return tuple(outputs)
 
+    def settled_at(self, path: str) -> datetime | None:
+        """Return when the step or the wait at this path settled."""
+        step = self._state.steps.get(path)
+        if step is not None:
+            return step.settled_at
+        wait = self._state.waits.all.get(path)
+        return None if wait is None else wait.settled_at
+
     def _refusal(self, asked: Asked) -> BaseException | None:
-        """Ask for a step; returns what is raised over it, because the steps behind it are asked for all the same."""
+        """Ask; returns what is raised over it, because what is behind it is asked for all the same."""
         try:
             self._begin(asked)
         except BaseException as error:
@@ -102,6 +119,28 @@ class Asking:
         return None
 
     def _begin(self, asked: Asked) -> None:
+        match asked:
+            case AskedStep():
+                self._begin_step(asked)
+            case AskedWait(path, signal, _, seconds):
+                self._begin_other(path, Wait(path, signal, None).label, WaitAsked(path, signal, seconds))
+            case AskedCommit(path):
+                self._begin_other(path, COMMIT, CommitAsked(path))
+
+    def _begin_other(self, path: str, label: str, moment: WaitAsked | CommitAsked) -> None:
+        self._follow(self._replay.ask_for(path, label))
+        known = self._state.commits if isinstance(moment, CommitAsked) else self._state.waits.all
+        if path not in known:
+            self._driver.take(moment)
+        if not self._knows(path):
+            raise asyncio.CancelledError(_OVER)
+
+    def _knows(self, path: str) -> bool:
+        """Whether the run knows of what is at this path, as it stands now."""
+        state = self._state
+        return path in state.steps or path in state.waits.all or path in state.commits
+
+    def _begin_step(self, asked: AskedStep) -> None:
         path, action, value = asked
         self._check_known(path, action)
         try:
@@ -109,16 +148,18 @@ class Asking:
         except InvalidValue as error:
             raise named(error, path, action.name) from None
         if path not in self._state.steps:
-            raise asyncio.CancelledError("the run does nothing new any more")
+            raise asyncio.CancelledError(_OVER)
         self._driver.take_up(self._replay.take(path))
 
     def _ask(self, path: str, action: Action[Any, Any], text: JsonText) -> None:
-        divergence = self._replay.ask(path, action, text)
+        self._follow(self._replay.ask(path, action, text))
+        if path not in self._state.steps:
+            self._driver.take(StepAsked(path, action.name, text, action.irreversible))
+
+    def _follow(self, divergence: str | None) -> None:
         if divergence is not None:
             self._driver.take(Diverged(divergence))
             raise asyncio.CancelledError("the run is parked")
-        if path not in self._state.steps:
-            self._driver.take(StepAsked(path, action.name, text, action.irreversible))
 
     def _check_known(self, path: str, action: Action[Any, Any]) -> None:
         """Refuse an action that this coordinator was not given; a run that was taken up waits for a person then.
@@ -134,11 +175,29 @@ class Asking:
             raise asyncio.CancelledError("the run is parked") from None
 
     async def _settled(self, path: str) -> None:
-        while path in self._state.active:
+        state = self._state
+        while path in state.active or path in state.waits.open:
             await self._settling.waiter(path)
+        if not self._knows(path):
+            raise asyncio.CancelledError(_OVER)  # It was asked for, but the run had been called off before.
 
     def _output(self, asked: Asked) -> Any:
+        if isinstance(asked, AskedCommit):
+            return None
+        if isinstance(asked, AskedWait):
+            return self._told(asked)
         step = self._state.steps[asked.path]
         if step.status is StepStatus.SUCCEEDED and step.output is not None:
             return asked.action.output.decode(step.output)
         raise action_error(step)
+
+    def _told(self, asked: AskedWait) -> Any:
+        """Return what ended a wait: the payload of the signal, or nothing where it was a time."""
+        wait = self._state.waits.all[asked.path]
+        if wait.status is WaitStatus.SIGNALLED:
+            return asked.payload.decode(wait.payload or "null")
+        if wait.status is WaitStatus.OPEN:
+            raise asyncio.CancelledError(_OVER)
+        if asked.signal is None:
+            return None
+        raise SignalTimedOut(asked.signal, asked.path)

@@ -14,12 +14,13 @@ from typing import Any
 from ..actions.action import Action, OnUnknown, Part
 from ..actions.call import Call, Outcome
 from ..actions.entering import Late, MakeCall, Raised, Returned, TimedOut, enter
+from ..actions.retrying import UNDO_POLICY
 from ..errors import InvalidValue, OutcomeUnknown
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
 from .host import Host
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
-from .state import Step, StepStatus
+from .state import RunState, Step, StepStatus
 
 DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
 UndoMoment = UndoSucceeded | UndoFailed
@@ -31,12 +32,13 @@ class Attempts:
     """Enters handlers for the steps of one run.
 
     Args:
-        run_id: the run.
+        state: the run.
         host: what the coordinator's drivers share.
     """
 
-    def __init__(self, run_id: str, host: Host) -> None:
-        self._run_id = run_id
+    def __init__(self, state: RunState, host: Host) -> None:
+        self._state = state
+        self._run_id = state.run_id
         self._host = host
         self._actions = host.registry.actions
         self._clock = host.clock
@@ -168,7 +170,9 @@ class Attempts:
             case TimedOut():
                 return self._unknown(action, step, attempt, UnknownWhy.TIMED_OUT, _timeout(entry))
             case Raised(error):
-                retry_at, info = self._retry_at(action.work, step.started_at, attempt, error, unknown=False)
+                retry_at, info = self._retry_at(
+                    action.work, step.started_at, attempt - step.budget_from, error, unknown=False
+                )
                 return AttemptFailed(step.path, attempt, info, retry_at)
 
     def crashed(self, step: Step) -> DoMoment:
@@ -193,7 +197,9 @@ class Attempts:
     ) -> AttemptUnknown:
         retry_at, info = None, describe(error)
         if action.on_unknown is OnUnknown.RETRY:
-            retry_at, info = self._retry_at(action.work, step.started_at, attempt, error, unknown=True)
+            retry_at, info = self._retry_at(
+                action.work, step.started_at, attempt - step.budget_from, error, unknown=True
+            )
         return AttemptUnknown(step.path, attempt, why, info, retry_at, parks=action.on_unknown is OnUnknown.PARK)
 
     def _undone(
@@ -215,7 +221,9 @@ class Attempts:
         self, part: Part, since: datetime, attempt: int, error: BaseException, *, unknown: bool
     ) -> tuple[datetime | None, ErrorInfo]:
         now = self._clock.now()
-        ask = part.policy.wait_after_unknown if unknown else part.policy.wait_after_failure
+        # Past its point of no return a run parks where a step fails, as it does where an undo fails.
+        policy = part.policy.no_shorter_than(UNDO_POLICY) if self._state.commits else part.policy
+        ask = policy.wait_after_unknown if unknown else policy.wait_after_failure
         info = describe(error)
         try:
             wait = ask(attempt, error, (now - since).total_seconds())

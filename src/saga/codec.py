@@ -14,7 +14,7 @@ from eventsourcing.utils import Environment, TopicError
 from pydantic import ValidationError
 
 from ..errors import DefinitionError, LogCorrupt, ValueTooLarge
-from .events import EVENT_TYPES, ActionStarted, ActionSucceeded, Event, RunCompleted, RunStarted
+from .events import EVENT_TYPES, ActionStarted, ActionSucceeded, Event, RunCompleted, RunStarted, SignalReceived
 from .log.port import Record
 
 DEFAULT_PAYLOAD_LIMIT_BYTES = 1 << 20
@@ -25,6 +25,7 @@ _PAYLOADS: dict[type[Event], str] = {
     ActionStarted: "input",
     ActionSucceeded: "output",
     RunCompleted: "output",
+    SignalReceived: "payload",
 }
 
 

@@ -1,36 +1,31 @@
 """The object that a service holds: it starts runs, hosts them, and finds them again."""
 
-import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from ..actions.action import Action
 from ..actions.values import JsonText
-from ..errors import AppendConflict, CoordinatorClosed, DefinitionError, NotHosted, RunConflict, UnknownName
+from ..errors import AppendConflict, CoordinatorClosed, DefinitionError, RunConflict
 from .codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
-from .decisions import decide
 from .definition import NOTHING, Saga
 from .driver import Driver
-from .events import Event, RunClaimed, RunStarted, RunStatus
+from .events import RunClaimed, RunStarted, RunStatus
 from .handle import RunHandle
 from .host import Host
 from .hosting import Hosting
-from .ids import checked_run_id, checked_tags, new_run_id
+from .ids import checked_deadline, checked_run_id, checked_tags, new_run_id
 from .log.open import open_log
 from .log.port import Backlog, Log
-from .moments import Moment
 from .registry import Registry
-from .standing import standing_after, standing_of
-from .state import RunState, evolve, fold
+from .runs import Runs
+from .standing import standing_after
+from .state import RunState
 from .surroundings import Surroundings
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-POLL_SECONDS = (0.05, 1.0)
-"""First and longest pause between two looks at a run that is hosted elsewhere."""
 
 MIN_PAYLOAD_LIMIT_BYTES = 4_096
 MIN_LEASE_SECONDS = 0.2
@@ -88,6 +83,7 @@ class Coordinator:
         self._drain_seconds = drain_seconds
         self.max_running = max_running
         self._hosting: Hosting | None = None
+        self._runs = Runs(lambda: (self._host, self._opened()))
 
     def __repr__(self) -> str:
         return f"<Coordinator of {self._registry!r} on {self._log!r}>"
@@ -146,6 +142,7 @@ class Coordinator:
         *,
         run_id: str | None = ...,
         tags: Mapping[str, str] | None = ...,
+        deadline_seconds: float | None = ...,
         here: bool = ...,
     ) -> RunHandle[Out]: ...
     @overload
@@ -156,6 +153,7 @@ class Coordinator:
         *,
         run_id: str | None = ...,
         tags: Mapping[str, str] | None = ...,
+        deadline_seconds: float | None = ...,
         here: bool = ...,
     ) -> RunHandle[Any]: ...
     async def start(
@@ -165,6 +163,7 @@ class Coordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        deadline_seconds: float | None = None,
         here: bool = True,
     ) -> RunHandle[Any]:
         """Start a run, or find the one that was started with the same id, saga and input.
@@ -176,17 +175,20 @@ class Coordinator:
             value: its input; of its type, or what pydantic turns into it (a dict, say).
             run_id: what the caller knows the run by, 1 to 200 letters, digits and `_.:@/+-`; made if missing.
             tags: names and values to find it by later.
+            deadline_seconds: a run that has not ended after this is undone, unless it is parked or past its point of
+                no return; more than 0, at most 100 years.
             here: host the run in this process; False leaves it to whichever worker claims it first.
 
         Raises:
             RunConflict: the id is taken by another saga or another input.
             UnknownName: the saga is not known here.
             InvalidName: the run id or a tag is not of the allowed form.
-            InvalidValue: the input does not fit or cannot be stored; nothing was recorded.
+            InvalidValue: the input, or `deadline_seconds`, does not fit or cannot be stored; nothing was recorded.
             LogUnavailable: nobody knows whether it was started; ask again with the same run id.
             CoordinatorClosed: the coordinator is not open.
         """
-        return await self._start(self._registry.saga(saga), value, run_id, tags, here=here)
+        known = self._registry.saga(saga)
+        return await self._start(known, value, run_id, tags, deadline_seconds=deadline_seconds, here=here)
 
     async def run(
         self,
@@ -195,9 +197,10 @@ class Coordinator:
         *,
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        deadline_seconds: float | None = None,
     ) -> Out:
         """Start a run and wait for its result; the arguments and errors are those of `start`, and `RunFailed`."""
-        handle = await self.start(saga, value, run_id=run_id, tags=tags)
+        handle = await self.start(saga, value, run_id=run_id, tags=tags, deadline_seconds=deadline_seconds)
         return await handle.result()
 
     @overload
@@ -231,7 +234,15 @@ class Coordinator:
         Raises:
             InvalidName: the run id is not of the allowed form.
         """
-        return RunHandle(checked_run_id(run_id), None, self)
+        return RunHandle(checked_run_id(run_id), None, self._runs)
+
+    async def signal(self, run_id: str, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:
+        """Tell a run something that its saga waits for; see `RunHandle.signal`."""
+        await self.handle(run_id).signal(name, payload, by=by, key=key)
+
+    async def undo(self, run_id: str, *, by: str, reason: str) -> RunStatus:
+        """Have a completed run undone; see `RunHandle.undo`, and `RunHandle.undo_plan` for what that would do."""
+        return await self.handle(run_id).undo(by=by, reason=reason)
 
     # Starting
 
@@ -242,6 +253,7 @@ class Coordinator:
         run_id: str | None,
         tags: Mapping[str, str] | None,
         *,
+        deadline_seconds: float | None = None,
         here: bool = True,
     ) -> RunHandle[Any]:
         hosting = self._opened()
@@ -253,8 +265,9 @@ class Coordinator:
             saga_version=saga.version,
             input=saga.input.encode(value),
             tags=checked_tags(tags),
+            deadline=checked_deadline(now, deadline_seconds),
         )
-        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self)
+        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self._runs)
         try:
             if here and self.max_running:
                 driver = await self._host_new(hosting, run_id, saga, started)
@@ -264,7 +277,7 @@ class Coordinator:
                 standing = standing_after(None, started)
                 await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
         except AppendConflict:
-            _check_same(run_id, await self.state(run_id), started)
+            _check_same(run_id, await self._runs.state(run_id), started)
         return handle
 
     async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:
@@ -280,73 +293,6 @@ class Coordinator:
         if self._hosting is None:
             raise CoordinatorClosed(str(CoordinatorClosed.__doc__))
         return self._hosting
-
-    # What handles ask
-
-    async def events(self, run_id: str) -> list[Event]:
-        """Return a run's events; see `RunHandle.history`."""
-        self._opened()
-        records = await self._log.read(run_id)
-        if not records:
-            raise UnknownName("run", run_id)
-        return [self._codec.decode(record) for record in records]
-
-    async def state(self, run_id: str) -> RunState:
-        """Return a run as it stands in the log."""
-        return fold(run_id, await self.events(run_id))
-
-    async def at_rest(self, run_id: str) -> RunState:
-        """Wait until a run has ended or is parked, and return it."""
-        state = RunState(run_id)
-        pause, longest = POLL_SECONDS
-        while True:
-            driver = self._opened().drivers.get(run_id)
-            if driver is not None:
-                try:
-                    return await driver.finished.wait()
-                except AppendConflict:
-                    pass  # Somebody else has the run; look on.
-            for record in await self._log.read(run_id, state.version):
-                evolve(state, self._codec.decode(record))
-            if not state.version:
-                raise UnknownName("run", run_id)
-            if state.at_rest:
-                return state
-            await asyncio.sleep(pause)
-            pause = min(longest, pause * 2)
-
-    async def command(self, run_id: str, moment: Moment) -> RunState:
-        """Carry out what a person says to a run."""
-        while True:
-            driver = self._opened().drivers.get(run_id)
-            if driver is not None and not driver.finished.done():
-                try:
-                    driver.take(moment)
-                    await driver.durable()
-                except AppendConflict:
-                    continue  # Another worker has it now; see how it stands there.
-                return driver.state
-            state = await self.state(run_id)
-            events = decide(state, moment, self._clock.now())
-            if not events:
-                return state
-            if state.status is not RunStatus.PARKED:
-                raise NotHosted(run_id)
-            try:
-                return await self._append_command(state, events)
-            except AppendConflict:
-                continue  # Somebody else was faster; see how the run stands now.
-
-    async def _append_command(self, state: RunState, events: Sequence[Event]) -> RunState:
-        """Write the command down and leave the run to whichever worker claims it first; often that is this one."""
-        standing = standing_of(state)
-        version = state.version
-        for event in events:
-            standing = standing_after(standing, event)
-            evolve(state, event)
-        free = None if standing is None else standing._replace(owner=None)
-        await self._log.append(state.run_id, version, [self._codec.encode(event) for event in events], free)
-        return state
 
 
 def _check_same(run_id: str, state: RunState, started: RunStarted) -> None:

@@ -6,12 +6,12 @@ that comes too late (an attempt to start in a run that is failing, a second end)
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from . import events as e
 from . import moments as m
-from .events import Event, FailingReason, ParkReason, Remaining, RemainingWhy, RunStatus
+from .events import ErrorInfo, Event, FailingReason, ParkReason, Remaining, RemainingWhy, RunStatus
 from .ids import idempotency_key, undo_idempotency_key
 from .state import RunState, Step, StepStatus, UndoStatus
 from .unwind import UnwindPlan, plan_unwind
@@ -50,20 +50,32 @@ def _retry_due(state: RunState, due: m.RetryDue, now: datetime) -> tuple[Event, 
     return (_started(state, due.path, step.action, step.attempts + 1, now, irreversible=step.irreversible),)
 
 
-def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:
+def _attempt_succeeded(state: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:
+    if state.status.ended:
+        return ()  # It was abandoned meanwhile.
     return (e.ActionSucceeded(occurred_at=now, step=ended.path, attempt=ended.attempt, output=ended.output),)
 
 
 def _attempt_failed(state: RunState, ended: m.AttemptFailed, now: datetime) -> tuple[Event, ...]:
-    retry_at = ended.retry_at if state.status is RunStatus.RUNNING else None
+    if state.status.ended:
+        return ()
+    running = state.status is RunStatus.RUNNING
     event = e.ActionFailed(
-        occurred_at=now, step=ended.path, attempt=ended.attempt, error=ended.error, retry_at=retry_at
+        occurred_at=now,
+        step=ended.path,
+        attempt=ended.attempt,
+        error=ended.error,
+        retry_at=ended.retry_at if running else None,
+        parks=running and ended.retry_at is None and bool(state.commits),
     )
     return (event,)
 
 
 def _attempt_unknown(state: RunState, ended: m.AttemptUnknown, now: datetime) -> tuple[Event, ...]:
+    if state.status.ended:
+        return ()
     running = state.status is RunStatus.RUNNING
+    parks = ended.parks or (ended.retry_at is None and bool(state.commits))
     event = e.ActionUnknown(
         occurred_at=now,
         step=ended.path,
@@ -71,7 +83,7 @@ def _attempt_unknown(state: RunState, ended: m.AttemptUnknown, now: datetime) ->
         why=ended.why,
         error=ended.error,
         retry_at=ended.retry_at if running else None,
-        parks=ended.parks and running,
+        parks=parks and running,
     )
     return (event,)
 
@@ -106,7 +118,9 @@ def _saga(state: RunState, moment: m.SagaReturned | m.SagaFailed | m.Diverged, n
                 yield e.RunCompleted(occurred_at=now, output=output, unresolved=unresolved)
         case m.SagaFailed(reason, error, action, step, by):
             parked = state.status is RunStatus.PARKED and state.failing is None
-            if running or (parked and reason is FailingReason.CANCELLED):
+            if state.commits:
+                yield from _cannot_fail(state, moment, now)
+            elif running or (parked and reason is FailingReason.CANCELLED):
                 yield e.RunFailing(occurred_at=now, reason=reason, error=error, action=action, step=step, by=by)
         case m.Diverged(detail):
             if running:
@@ -118,7 +132,20 @@ def _saga(state: RunState, moment: m.SagaReturned | m.SagaFailed | m.Diverged, n
                 )
 
 
+def _cannot_fail(state: RunState, moment: m.SagaFailed, now: datetime) -> Iterator[Event]:
+    """Past its point of no return a run is not undone, whoever wants that: a saga that raises waits for a person."""
+    if state.status is RunStatus.RUNNING and moment.reason in (FailingReason.SAGA_RAISED, FailingReason.ACTION_FAILED):
+        yield e.RunParked(
+            occurred_at=now,
+            reason=ParkReason.FORWARD_FAILED,
+            detail=f"the saga raised past its point of no return: {moment.error.said}",
+            remaining=tuple(_remaining(state)),
+        )
+
+
 def _undo(state: RunState, moment: m.UndoSucceeded | m.UndoFailed | m.UndoDue, now: datetime) -> Iterator[Event]:
+    if state.status.ended:
+        return
     match moment:
         case m.UndoSucceeded(path, attempt):
             yield e.ActionCompensated(occurred_at=now, step=path, attempt=attempt)
@@ -152,7 +179,7 @@ def _claim(state: RunState, moment: m.Claim, now: datetime) -> Iterator[Event]:
         )
 
 
-def _command(state: RunState, moment: m.Retry | m.Waive, now: datetime) -> Iterator[Event]:
+def _command(state: RunState, moment: m.Retry | m.Waive | m.Resume, now: datetime) -> Iterator[Event]:
     if state.status is not RunStatus.PARKED:
         return
     match moment:
@@ -164,17 +191,64 @@ def _command(state: RunState, moment: m.Retry | m.Waive, now: datetime) -> Itera
             if step_or_none is not None and step_or_none.undo is UndoStatus.FAILED:
                 yield e.CompensationWaived(occurred_at=now, step=path, by=by, reason=reason)
                 yield e.RunResumed(occurred_at=now, by=by, reason=reason)
+            elif step_or_none is not None and step_or_none.undo is UndoStatus.WAIVED:
+                yield e.RunResumed(occurred_at=now, by=by, reason=reason)
+        case m.Resume(by, reason):
+            if state.parked is not None and state.parked.reason not in _OF_STEPS:
+                yield e.RunResumed(occurred_at=now, by=by, reason=reason)
+
+
+_OF_STEPS = (ParkReason.UNDO_FAILED, ParkReason.OUTCOME_UNKNOWN)
+"""Why a run is parked that nothing but another try, or a waiver, of a step helps."""
+
+
+def _undo_asked(state: RunState, moment: m.Undo, now: datetime) -> Iterator[Event]:
+    if state.status is RunStatus.COMPLETED and not state.commits:
+        error = ErrorInfo(type="Undone", message=moment.reason)
+        yield e.RunFailing(occurred_at=now, reason=FailingReason.UNDONE, error=error, by=moment.by)
+
+
+def _abandon(state: RunState, moment: m.Abandon, now: datetime) -> Iterator[Event]:
+    if state.version and not state.status.ended:
+        kept = (RemainingWhy.IRREVERSIBLE, RemainingWhy.WAIVED, RemainingWhy.UNDO_FAILED)
+        remaining = tuple(
+            left if left.why in kept else left.model_copy(update={"why": RemainingWhy.ABANDONED})
+            for left in _remaining(state)
+        )
+        yield e.RunAbandoned(occurred_at=now, by=moment.by, reason=moment.reason, remaining=remaining)
+
+
+def _wait_asked(state: RunState, asked: m.WaitAsked, now: datetime) -> Iterator[Event]:
+    if state.status is not RunStatus.RUNNING:
+        return
+    due_at = None if asked.seconds is None else now + timedelta(seconds=asked.seconds)
+    if asked.signal is not None:
+        yield e.SignalAwaited(occurred_at=now, step=asked.path, signal=asked.signal, due_at=due_at)
+    elif due_at is not None:
+        yield e.TimerSet(occurred_at=now, step=asked.path, due_at=due_at)
+
+
+def _timer_due(state: RunState, due: m.TimerDue, now: datetime) -> Iterator[Event]:
+    if state.status is RunStatus.RUNNING and due.path in state.waits.open:
+        yield e.TimerFired(occurred_at=now, step=due.path)
+
+
+def _signal(state: RunState, signal: m.Signal, now: datetime) -> Iterator[Event]:
+    hears = state.status in (RunStatus.RUNNING, RunStatus.PARKED) and state.failing is None and state.version
+    if hears and signal.key not in state.waits.received:
+        yield e.SignalReceived(
+            occurred_at=now, signal=signal.name, payload=signal.payload, by=signal.by, key=signal.key
+        )
+
+
+def _commit_asked(state: RunState, asked: m.CommitAsked, now: datetime) -> Iterator[Event]:
+    if state.status is RunStatus.RUNNING:
+        yield e.RunCommitted(occurred_at=now, step=asked.path)
 
 
 def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:
     if state.status is RunStatus.RUNNING and state.held and state.held == len(state.active):
-        held = [step for step in state.steps.values() if step.status is StepStatus.HELD]
-        yield e.RunParked(
-            occurred_at=now,
-            reason=ParkReason.OUTCOME_UNKNOWN,
-            detail="; ".join(f"nobody knows whether {step.action} (step {step.path}) landed" for step in held),
-            remaining=tuple(_remaining(state)),
-        )
+        yield _parked_held(state, now)
     if state.status is not RunStatus.UNWINDING or state.active:
         return
     plan = state.plan or plan_unwind(state.steps.values())
@@ -185,6 +259,24 @@ def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:
         yield e.RunCompensated(occurred_at=now, remaining=tuple(_remaining(state)))
     elif not ready and not state.undoing:
         yield _parked_undo(state, plan, now)
+
+
+def _parked_held(state: RunState, now: datetime) -> e.RunParked:
+    held = [step for step in state.steps.values() if step.status is StepStatus.HELD]
+    is_unknown = any(step.last_unknown for step in held)
+    return e.RunParked(
+        occurred_at=now,
+        reason=ParkReason.OUTCOME_UNKNOWN if is_unknown else ParkReason.FORWARD_FAILED,
+        detail="; ".join(map(_why_held, held)),
+        remaining=tuple(_remaining(state)),
+    )
+
+
+def _why_held(step: Step) -> str:
+    if step.last_unknown:
+        return f"nobody knows whether {step.action} (step {step.path}) landed"
+    error = step.error.said if step.error else ""
+    return f"{step.action} (step {step.path}) failed past the point of no return: {error}"
 
 
 def _parked_undo(state: RunState, plan: UnwindPlan, now: datetime) -> e.RunParked:
@@ -206,7 +298,7 @@ def _remaining(state: RunState) -> Iterator[Remaining]:
 
 
 def _why_remaining(step: Step) -> RemainingWhy | None:
-    if not step.stands and step.status not in (StepStatus.HELD, StepStatus.RUNNING):
+    if not (step.stands or step.last_unknown or step.status is StepStatus.RUNNING):
         return None
     if step.irreversible:
         return RemainingWhy.IRREVERSIBLE
@@ -236,5 +328,12 @@ _DECIDERS: dict[type[m.Moment], Callable[[RunState, Any, datetime], Iterable[Eve
     m.Claim: _claim,
     m.Retry: _command,
     m.Waive: _command,
+    m.Resume: _command,
+    m.Undo: _undo_asked,
+    m.Abandon: _abandon,
+    m.WaitAsked: _wait_asked,
+    m.TimerDue: _timer_due,
+    m.Signal: _signal,
+    m.CommitAsked: _commit_asked,
     m.Proceed: _proceed,
 }

@@ -1,7 +1,8 @@
 """Sagas: named, versioned async functions that call actions through their run."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, overload
 
 from ..actions.action import Action, checked_name
@@ -28,12 +29,23 @@ class Saga(Generic[In, Out]):
         version: from 1; raise it when the function comes to ask for other steps, and register both for a while.
         function: `async def onboard(run: Run, new_user: NewUser) -> User`; the input may be missing. It must have no
             effects of its own, because it is run again over the recorded results after a crash.
+        signals: the names of the signals that it waits for, each with the type of its payload (`None` for none). Where
+            they are given, whoever sends another, or a payload that does not fit, is told so at once.
 
     Raises:
         DefinitionError: the name, the version or the function's signature does not fit.
     """
 
-    def __init__(self, name: str, *, version: int, function: Callable[..., Awaitable[Any]]) -> None:
+    signals: Mapping[str, ValueType[Any]] = MappingProxyType({})
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        version: int,
+        function: Callable[..., Awaitable[Any]],
+        signals: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = checked_name("saga", name)
         if self.name.startswith(INVOKE_PREFIX):
             raise DefinitionError(f"saga name {name!r}: the prefix {INVOKE_PREFIX!r} is kept for single actions")
@@ -47,6 +59,7 @@ class Saga(Generic[In, Out]):
         self.takes_input = len(handler.inputs) == 2
         self.input: ValueType[In] = ValueType(handler.inputs[1] if self.takes_input else None, "input")
         self.output: ValueType[Out] = ValueType(handler.output, "output")
+        self.signals = {checked_name("signal", of): ValueType(kind, "payload") for of, kind in (signals or {}).items()}
 
     def __repr__(self) -> str:
         return f"<Saga {self.name} {self.version}>"
@@ -80,9 +93,10 @@ class InvokedAction(Saga[In, Out]):
 
 
 class _SagaDecorator:
-    def __init__(self, name: str, version: int) -> None:
+    def __init__(self, name: str, version: int, signals: Mapping[str, Any] | None) -> None:
         self._name = name
         self._version = version
+        self._signals = signals
 
     @overload
     def __call__(self, function: Callable[[Run], Awaitable[Out]]) -> Saga[None, Out]: ...
@@ -91,13 +105,13 @@ class _SagaDecorator:
     def __call__(self, function: Callable[..., Awaitable[Any]]) -> Saga[Any, Any]:
         if not inspect.isroutine(function):
             raise DefinitionError(f"saga {self._name}: {function!r} is not a function")
-        return Saga(self._name, version=self._version, function=function)
+        return Saga(self._name, version=self._version, function=function, signals=self._signals)
 
 
-def saga(name: str, *, version: int = 1) -> _SagaDecorator:
-    """Make a `Saga` of the function below.
+def saga(name: str, *, version: int = 1, signals: Mapping[str, Any] | None = None) -> _SagaDecorator:
+    """Make a `Saga` of the function below; the keywords are those of `Saga`.
 
     Raises:
         DefinitionError: the name, the version or the function's signature does not fit.
     """
-    return _SagaDecorator(checked_name("saga", name), version)
+    return _SagaDecorator(checked_name("saga", name), version, signals)

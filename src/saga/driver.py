@@ -9,8 +9,8 @@ Everything runs on the event loop's thread, and nothing between a moment and its
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, cast
 
 from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, ValueTooLarge
@@ -18,19 +18,22 @@ from . import effects as fx
 from . import events as e
 from . import moments as m
 from .asking import Asking, Settling
-from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .attempts import Attempts, DoMoment, UndoMoment
 from .awaited import Awaited
+from .calling import Calling
+from .catching_up import refold, written_by_others
 from .decisions import decide, may_proceed
 from .definition import Saga
 from .effects import effect_of
-from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
+from .events import ErrorInfo, Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
+from .letting_go import LetGo, due_at
 from .outbox import Batch, Outbox
-from .outcomes import saga_ended
 from .replay import Replay
 from .run import Run
-from .state import RunState, Step, StepStatus, UndoStatus, evolve
+from .state import RunState, StepStatus, UndoStatus, evolve
+from .under_way import UnderWay
 
 RUN_AHEAD_TURNS = 4
 """Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
@@ -43,8 +46,7 @@ _logger = logging.getLogger("amends.driver")
 RESULTS = (m.AttemptSucceeded, m.AttemptFailed, m.AttemptUnknown, m.UndoSucceeded, m.UndoFailed)
 STARTS = (e.ActionStarted, e.CompensationStarted)
 ENDS = frozenset((e.ActionSucceeded, e.ActionFailed, e.ActionUnknown))
-
-Entry = Callable[[Step, int, Tell], Coroutine[Any, Any, DoMoment | UndoMoment | None]]
+WAITS = frozenset((e.TimerFired, e.SignalReceived, e.SignalAwaited))
 
 
 class Driver:
@@ -58,31 +60,38 @@ class Driver:
     Attributes:
         acknowledged: done when the first append is durable; fails with what the append failed with.
         finished: done when the run has ended or is parked, or fails when it is no longer ours.
+        due_at: when the run is due that this worker has let go of, because it only waits.
+        heard_count: how often it was rung for the run, as far as was heard.
     """
 
     def __init__(self, host: Host, state: RunState, saga: Saga[Any, Any] | None) -> None:
         self.state = state
         self.acknowledged: Awaited[None] = Awaited()
         self.finished: Awaited[RunState] = Awaited()
+        self.due_at: datetime | None = None
+        self.heard_count = 0
         self._host = host
         self._loop = host.loop
-        self._saga = saga
-        self._attempts = Attempts(state.run_id, host)
+        self._attempts = Attempts(state, host)
         self._outbox = Outbox(state)
         self._wakeup: asyncio.Future[None] | None = None
         self._wakes_soon = False
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
-        self._run = Run(state.run_id, state.tags, Asking(self, self._replay, host.registry, self._settling))
+        asking = Asking(self, self._replay, host.registry, self._settling)
+        run = Run(state.run_id, state.tags, asking, saga.signals if saga else None)
+        self._calling = Calling(self, saga, run, self._replay, host)
         self._interrupted_undos = sorted(state.undoing)
-        self._saga_task: asyncio.Task[None] | None = None
-        self._verdict: m.SagaReturned | m.SagaFailed | None = None
-        self._entered: dict[str, asyncio.Task[None]] = {}
-        """The attempts under way, by step; without those that became stragglers."""
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._under_way = UnderWay(state, host, self._attempts, self)
         self._stopped = False
+        self._is_rung = False
         self._draining = False
         self._drained: Awaited[None] = Awaited()
+
+    @property
+    def takes_commands(self) -> bool:
+        """Whether what a person says to the run can be said here."""
+        return not (self.finished.done() or self._stopped or self._draining)
 
     # What happens to the run
 
@@ -107,14 +116,23 @@ class Driver:
         """
         if self._stopped or (self._draining and not isinstance(moment, RESULTS)):
             return
-        while events := decide(self.state, moment, self._host.clock.now()):
+        events = decide(self.state, moment, self._host.clock.now())
+        if events:
             self.record(*events)
-            if self._draining:
-                return
-            if not may_proceed(self.state):
+            self._outbox.decided(events[-1], moment)
+            self._proceed()
+        else:
+            self._calling.offer_verdict()
+
+    def _proceed(self) -> None:
+        """Decide what follows from where the run stands."""
+        while not self._draining and may_proceed(self.state):
+            events = decide(self.state, m.PROCEED, self._host.clock.now())
+            if not events:
                 break
-            moment = m.PROCEED
-        self._offer_verdict()
+            self.record(*events)
+        if not self._draining:
+            self._calling.offer_verdict()
 
     async def durable(self) -> None:
         """Wait until all that has been taken so far is durable.
@@ -132,32 +150,8 @@ class Driver:
             path = cast("e.ActionSucceeded", event).step
             if path not in self.state.active:
                 self._settling.wake(path)
-
-    def _offer_verdict(self) -> None:
-        """A saga that has returned completes when the last attempt that it did not wait for has ended."""
-        if self._verdict and self.state.status is RunStatus.RUNNING and not self.state.active:
-            verdict, self._verdict = self._verdict, None
-            self._conclude(verdict)
-
-    # The saga function
-
-    async def _call_saga(self, saga: Saga[Any, Any]) -> None:
-        verdict = await saga_ended(saga, self._run, self.state.input)
-        self._run.leave()
-        divergence = await self._replay.end()
-        if divergence is not None:
-            self.take(m.Diverged(divergence))
-        elif isinstance(verdict, m.SagaReturned):
-            self._verdict = verdict
-            self._offer_verdict()
-        else:
-            self._conclude(verdict)
-
-    def _conclude(self, verdict: m.SagaReturned | m.SagaFailed) -> None:
-        try:
-            self.take(verdict)
-        except ValueTooLarge as error:
-            self.take(m.SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+        elif type(event) in WAITS:
+            self._settling.wake_all()
 
     # The loop
 
@@ -167,8 +161,13 @@ class Driver:
             self._begin()
             while not self.finished.done():
                 await self._due()
+                if self._is_rung:
+                    self._is_rung = False
+                    await self._catch_up()
                 if self._outbox and not self.finished.done():
                     await self._flush()
+                if self.due_at is not None and not self._outbox and not self._is_rung:
+                    self._fail(LetGo())
         except (AppendConflict, LogUnavailable) as error:
             self._fail(error)
         except asyncio.CancelledError:
@@ -195,6 +194,9 @@ class Driver:
                 self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
         if self.state.failing is not None:
             self.take_up(self._replay.take_all())
+        for wait in self.state.waits.open.values():
+            if wait.due_at is not None:
+                self._carry_out(fx.WaitUntil(wait.due_at, m.TimerDue(wait.path)))
 
     def take_up(self, paths: Iterable[str]) -> None:
         """Take up steps that were interrupted: an attempt that was under way is unknown now, what waited waits on."""
@@ -206,17 +208,23 @@ class Driver:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
 
     def _begin(self) -> None:
-        if self.state.status is RunStatus.RUNNING and self._saga is not None:
-            self._saga_task = self._loop.create_task(self._call_saga(self._saga))
-            self._run.enter(self._saga_task)
-        if may_proceed(self.state):
-            self.take(m.PROCEED)
+        self._calling.begin()
+        if self.state.deadline is not None and self.state.status is RunStatus.RUNNING:
+            self._under_way.call(self.state.deadline, "deadline", self._deadline_passed, self.state.deadline)
+        if not self._stopped:
+            self._proceed()
+
+    def _deadline_passed(self, deadline: datetime) -> None:
+        said = f"the run was to have ended by {deadline.isoformat(timespec='milliseconds')}"
+        self.take(m.SagaFailed(FailingReason.DEADLINE, ErrorInfo(type="DeadlineExceeded", message=said)))
 
     def _due(self) -> "asyncio.Future[None]":
         """Return what is done when there is something to append."""
         due: asyncio.Future[None] = self._loop.create_future()
         self._wakeup, self._wakes_soon = due, False
-        if self._outbox:
+        if self._is_rung:
+            self._wake()
+        elif self._outbox:
             self._append_soon()
         else:
             self._note_drained()
@@ -236,14 +244,61 @@ class Driver:
             wakeup.set_result(None)
 
     async def _flush(self) -> None:
-        batch = self._outbox.next_batch()
-        await self._append(batch)
+        until = self._lets_go_until()
+        batch = self._outbox.next_batch(until)
+        try:
+            await self._append(batch)
+        except AppendConflict:
+            if not self.acknowledged.done():
+                raise
+            await self._catch_up()
+            return
         self._outbox.appended(batch)
         self.acknowledged.settle(None)
-        for event in batch.events:
+        self._follow(batch.events)
+        self.due_at = until if batch.lets_go else None
+
+    def _follow(self, events: Iterable[Event]) -> None:
+        """Carry out what events oblige to that are durable now."""
+        for event in events:
             effect = effect_of(event)
             if effect is not None:
                 self._carry_out(effect)
+
+    def _lets_go_until(self) -> datetime | None:
+        state = self.state
+        if self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id):
+            return None
+        return due_at(state, self._host.clock.now())
+
+    # What others write to the run
+
+    def look(self) -> None:
+        """Look soon at what others have written to the run."""
+        self._is_rung = True
+        self._wake()
+
+    async def _catch_up(self) -> None:
+        """Fold what others have written to the run, and decide anew what was decided without knowing of it.
+
+        Raises:
+            AppendConflict: they have taken the run.
+        """
+        version = self._outbox.durable_version
+        recorded = await written_by_others(self._host, self.state.run_id, version)
+        if not recorded or self.finished.done():
+            return
+        moments = self._outbox.rebase(len(recorded))
+        refold(self.state, recorded)
+        theirs = recorded[version:]
+        for event in theirs:
+            self._notice(event)
+        for moment in moments:
+            self._take_result(moment)
+        self._settling.wake_all()
+        self._proceed()
+        self._outbox.wait_for(self.state.version)
+        self._follow(theirs)
 
     async def _append(self, batch: Batch) -> None:
         version = self._outbox.durable_version
@@ -262,50 +317,45 @@ class Driver:
     def _carry_out(self, effect: fx.Effect) -> None:
         match effect:
             case fx.EnterAction(path, attempt):
-                self._replay.when_asked(path, lambda: self._enter(self._attempts.do, path, attempt))
+                self._replay.when_asked(path, lambda: self._under_way.do(path, attempt))
             case fx.EnterUndo(path, attempt):
-                self._enter(self._attempts.undo, path, attempt)
+                self._under_way.undo(path, attempt)
             case fx.WaitUntil(at, moment):
-                delay = (at - self._host.clock.now()) / timedelta(seconds=1)
-                self._timers[moment.path] = self._loop.call_later(max(0.0, delay), self.take, moment)
+                if isinstance(moment, m.TimerDue):
+                    self._replay.when_asked(moment.path, lambda: self._under_way.wait(at, moment))
+                else:
+                    self._under_way.wait(at, moment)
             case fx.CallOff():
-                self._call_off()
+                self._calling.call_off()
             case fx.Rest():
                 self._rest()
 
-    def _enter(self, entry: Entry, path: str, attempt: int) -> None:
-        self._entered[path] = self._loop.create_task(self._attempt(entry, path, attempt))
-
-    async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
-        try:
-            moment = await entry(self.state.steps[path], attempt, self._told)
-        except Exception as error:
-            self._break_off(error)
-        else:
-            if moment is not None:
-                self._told(moment)
-
-    def _told(self, moment: DoMoment | UndoMoment) -> None:
+    def ended(self, moment: DoMoment | UndoMoment) -> None:
         """Take what came of an attempt; what it left running, if anything, is a straggler and no attempt any more."""
-        self._entered.pop(moment.path, None)
+        try:
+            self._take_result(moment)
+        except Exception as error:
+            self.broke_off(error)
+        self._note_drained()
+
+    def is_due(self, moment: m.Moment) -> None:
+        """Take what a timer says."""
+        self.take(moment)
+
+    def _take_result(self, moment: m.Moment) -> None:
+        """Take a moment; a result that is too large to be recorded makes its step unknown."""
         try:
             self.take(moment)
         except ValueTooLarge as error:
+            if not isinstance(moment, m.AttemptSucceeded):
+                raise
             self.take(m.AttemptUnknown(moment.path, moment.attempt, UnknownWhy.UNSTORABLE, describe(error), None))
-        except Exception as error:
-            self._break_off(error)
-        self._note_drained()
 
-    def _break_off(self, error: Exception) -> None:
+    def broke_off(self, error: Exception) -> None:
         """A fault of ours in an attempt. The run is taken up again, a bounded number of times."""
         _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
         self._fail(error)
         self._wake()
-
-    def _call_off(self) -> None:
-        self._run.leave()
-        if self._saga_task is not None:
-            self._saga_task.cancel()
 
     # The end
 
@@ -317,14 +367,14 @@ class Driver:
     async def drain(self) -> None:
         """Start nothing more, wait until the attempts under way have ended and are on record, and stop."""
         self._draining = True
-        self._call_off()
+        self._calling.call_off()
         self._outbox.withdraw(STARTS)
         self._note_drained()
         await self._drained.wait()
 
     def _note_drained(self) -> None:
         is_idle = self._wakeup is not None and not self._outbox
-        if self._draining and is_idle and not self._entered:
+        if self._draining and is_idle and not self._under_way.has_attempts:
             self._drained.settle(None)
 
     def lose(self) -> None:
@@ -341,8 +391,5 @@ class Driver:
     def _let_go(self) -> None:
         self._stopped = True
         self._drained.settle(None)
-        self._call_off()
-        for timer in self._timers.values():
-            timer.cancel()
-        for task in self._entered.values():
-            task.cancel()
+        self._calling.call_off()
+        self._under_way.stop()

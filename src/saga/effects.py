@@ -4,7 +4,7 @@ from datetime import datetime
 
 from . import events as e
 from .events import Event
-from .moments import RetryDue, UndoDue, value
+from .moments import RetryDue, TimerDue, UndoDue, value
 
 
 @value
@@ -28,7 +28,7 @@ class WaitUntil:
     """Come back with `moment` at this time (aware UTC)."""
 
     at: datetime
-    moment: RetryDue | UndoDue
+    moment: RetryDue | UndoDue | TimerDue
 
 
 @value
@@ -45,7 +45,10 @@ Effect = EnterAction | EnterUndo | WaitUntil | CallOff | Rest
 
 
 _WITHOUT = frozenset(
-    (e.RunStarted, e.RunClaimed, e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed)
+    (
+        *(e.RunStarted, e.RunClaimed, e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed),
+        *(e.TimerFired, e.SignalReceived, e.RunCommitted),
+    )
 )
 """Events that oblige to nothing."""
 
@@ -57,7 +60,7 @@ def effect_of(event: Event) -> Effect | None:
     match event:
         case e.ActionStarted():
             return EnterAction(event.step, event.attempt)
-        case e.RunCompleted() | e.RunCompensated() | e.RunParked():
+        case e.RunCompleted() | e.RunCompensated() | e.RunParked() | e.RunAbandoned():
             return Rest()
         case e.CompensationStarted():
             return EnterUndo(event.step, event.attempt)
@@ -65,6 +68,8 @@ def effect_of(event: Event) -> Effect | None:
             return WaitUntil(at, RetryDue(event.step))
         case e.CompensationFailed(retry_at=at) if at is not None:
             return WaitUntil(at, UndoDue(event.step))
+        case e.TimerSet(due_at=at) | e.SignalAwaited(due_at=at) if at is not None:
+            return WaitUntil(at, TimerDue(event.step))
         case e.RunFailing():
             return CallOff()
     return None

@@ -25,14 +25,15 @@ class RunStatus(StrEnum):
     COMPLETED = "completed"
     COMPENSATED = "compensated"
     PARTIALLY_COMPENSATED = "partially_compensated"
+    ABANDONED = "abandoned"
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen to the run."""
+        """Whether nothing more happens to the run, unless a person has a completed one undone."""
         return self in _ENDS
 
 
-_ENDS = frozenset({RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.PARTIALLY_COMPENSATED})
+_ENDS = frozenset({RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.PARTIALLY_COMPENSATED, RunStatus.ABANDONED})
 
 
 class UnknownWhy(StrEnum):
@@ -53,6 +54,8 @@ class FailingReason(StrEnum):
     SAGA_RAISED = "saga_raised"
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
+    UNDONE = "undone"
+    """A person asked for a completed run to be undone."""
 
 
 class ParkReason(StrEnum):
@@ -64,6 +67,8 @@ class ParkReason(StrEnum):
     """The saga function asks for other steps than the recorded ones."""
     WORKERS_DIED = "workers_died"
     """One worker after the other fell silent over it."""
+    FORWARD_FAILED = "forward_failed"
+    """A step failed for good, or the saga raised, after the point of no return."""
 
 
 class RemainingWhy(StrEnum):
@@ -73,7 +78,9 @@ class RemainingWhy(StrEnum):
     WAIVED = "waived"
     UNDO_FAILED = "undo_failed"
     HELD_BACK = "held_back"
-    """Its undo must wait for one that failed."""
+    """Its undo must wait for one that failed, or for a person."""
+    ABANDONED = "abandoned"
+    """Its run was abandoned with it."""
 
 
 class _Frozen(BaseModel):
@@ -150,13 +157,17 @@ class ActionSucceeded(Event):
 
 
 class ActionFailed(Event):
-    """An attempt raised. Without `retry_at` the step failed for good."""
+    """An attempt raised. Without `retry_at` the step failed for good.
+
+    `parks` says that a person is to decide, because the run is past its point of no return.
+    """
 
     TOPIC: ClassVar[str] = "amends.saga.events:ActionFailed"
     step: Path
     attempt: int
     error: ErrorInfo
     retry_at: AwareDatetime | None = None
+    parks: bool = False
 
 
 class ActionUnknown(Event):
@@ -221,6 +232,50 @@ class CompensationWaived(Event):
     reason: str
 
 
+class TimerSet(Event):
+    """The run waits at this place in its saga until `due_at`."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:TimerSet"
+    step: Path
+    due_at: AwareDatetime
+
+
+class SignalAwaited(Event):
+    """The run waits at this place in its saga for a signal, until `due_at` if there is one."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:SignalAwaited"
+    step: Path
+    signal: str
+    due_at: AwareDatetime | None = None
+
+
+class TimerFired(Event):
+    """A wait is over because its time was up."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:TimerFired"
+    step: Path
+
+
+class SignalReceived(Event):
+    """Somebody told the run something: the oldest wait for this name has it, or the next one that begins.
+
+    A signal of a key that the run has received before is not recorded again.
+    """
+
+    TOPIC: ClassVar[str] = "amends.saga.events:SignalReceived"
+    signal: str
+    payload: JsonText
+    by: str
+    key: str
+
+
+class RunCommitted(Event):
+    """The saga passed its point of no return: from here the run only goes forward."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunCommitted"
+    step: Path
+
+
 class RunParked(Event):
     """The run waits for a person."""
 
@@ -254,6 +309,15 @@ class RunCompensated(Event):
     remaining: tuple[Remaining, ...] = ()
 
 
+class RunAbandoned(Event):
+    """A person ended the run where it stood, and nothing more is done or undone. `remaining` is all that stands."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:RunAbandoned"
+    by: str
+    reason: str
+    remaining: tuple[Remaining, ...] = ()
+
+
 EVENT_TYPES: tuple[type[Event], ...] = (
     RunStarted,
     RunClaimed,
@@ -270,6 +334,12 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     RunResumed,
     RunCompleted,
     RunCompensated,
+    TimerSet,
+    SignalAwaited,
+    TimerFired,
+    SignalReceived,
+    RunCommitted,
+    RunAbandoned,
 )
 """Every event there is. A row with the topic of none of them is refused."""
 

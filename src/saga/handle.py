@@ -1,38 +1,24 @@
 """A handle on a run: its result, its status, its events, and what a person may say to it."""
 
-from typing import Any, Generic, Protocol, TypeVar, cast
+import os
+from typing import Any, Generic, TypeVar, cast
 
+from ..actions.action import checked_name
 from ..actions.values import ValueType
-from ..errors import RunFailed, UnknownName
+from ..errors import CommandRefused, RunFailed, UnknownName
 from .events import ErrorInfo, Event, FailingReason, ParkReason, RunStatus
 from .ids import checked_step, checked_words
-from .moments import Moment, Retry, SagaFailed, Waive
+from .moments import Abandon, Moment, Resume, Retry, SagaFailed, Undo, Waive
+from .runs import Runs
 from .state import RunState
+from .undo_plan import UndoPlan, undo_plan
 
 Out = TypeVar("Out")
 
+_COMMITTED = "it has passed its point of no return, so nothing of it is undone"
+
 _ANYTHING: ValueType[Any] = ValueType(Any, "output")
 """What a run returns whose saga is not known here."""
-
-
-class Runs(Protocol):
-    """What a handle asks of its coordinator."""
-
-    async def state(self, run_id: str) -> RunState:
-        """Return a run as it stands in the log."""
-        ...
-
-    async def events(self, run_id: str) -> list[Event]:
-        """Return a run's events, in order."""
-        ...
-
-    async def at_rest(self, run_id: str) -> RunState:
-        """Wait until a run has ended or is parked, and return it."""
-        ...
-
-    async def command(self, run_id: str, moment: Moment) -> RunState:
-        """Carry out what a person says to a run, and return it as it then stands."""
-        ...
 
 
 class RunHandle(Generic[Out]):
@@ -91,6 +77,8 @@ class RunHandle(Generic[Out]):
     async def cancel(self, *, by: str, reason: str) -> RunStatus:
         """Call the run off: nothing new is done, and what was done is undone. A run that unwinds or has ended stays so.
 
+        Where the last step succeeds at this moment, the log decides which came first, the same for everybody.
+
         Args:
             by: who says so.
             reason: why.
@@ -101,11 +89,39 @@ class RunHandle(Generic[Out]):
         Raises:
             InvalidValue: `by` or `reason` is empty, too long or not storable text.
             UnknownName: the log has no such run.
-            NotHosted: the run is under way in another process.
+            CommandRefused: the run is past its point of no return.
             LogUnavailable: the database does not answer.
         """
         error = ErrorInfo(type="Cancelled", message=checked_words("reason", reason))
-        return await self._command(SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by)))
+        moment = SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by))
+        state = await self._runs.command(self.run_id, moment)
+        if state.commits and not state.status.ended:
+            raise CommandRefused(self.run_id, state.status, _COMMITTED)
+        return state.status
+
+    async def signal(self, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:
+        """Tell the run something that its saga waits for (`Run.wait_for`), from any process.
+
+        It may come before the saga waits for it: it is kept. When this returns, it is durable.
+
+        Args:
+            name: letters, digits and `_.:-`, at most 128.
+            payload: what the saga gets; anything that JSON can hold, checked against the type that the saga declares.
+            by: who says so.
+            key: what this signal is known by; one with the same key is taken once. Made if missing, so that asking
+                again after `LogUnavailable` without one may tell it twice.
+
+        Raises:
+            InvalidValue: the payload does not fit or cannot be stored; or `by` or `key` is empty, too long or no text.
+            DefinitionError: the name is not of the allowed form.
+            UnknownName: the log has no such run; or its saga declares its signals, and this is none of them.
+            SignalConflict: the run has received another signal of this key.
+            CommandRefused: the run has ended, or unwinds.
+            LogUnavailable: nobody knows whether it was told; ask again with the same key.
+        """
+        key = os.urandom(16).hex() if key is None else checked_words("key", key, limit=200)
+        checked_name("signal", name)
+        await self._runs.signal(self.run_id, name, payload, by=checked_words("by", by), key=key)
 
     async def retry(self, *, by: str, reason: str) -> RunStatus:
         """Let a parked run try again what it could not do. A run that is not parked stays as it is.
@@ -113,6 +129,58 @@ class RunHandle(Generic[Out]):
         The arguments, the result and the errors are those of `cancel`.
         """
         return await self._command(Retry(checked_words("by", by), checked_words("reason", reason)))
+
+    async def resume(self, *, by: str, reason: str) -> RunStatus:
+        """Let a parked run go on because its code or its surroundings were mended, without trying steps again.
+
+        For runs that are parked because their code had changed, because workers died over them, or because their saga
+        raised past its point of no return. A run that is parked over a step needs `retry` or `waive`, and stays as it
+        is. The arguments, the result and the errors are those of `cancel`.
+        """
+        return await self._command(Resume(checked_words("by", by), checked_words("reason", reason)))
+
+    async def abandon(self, *, by: str, reason: str) -> RunStatus:
+        """End the run where it stands: nothing more is done, and nothing is undone.
+
+        What stands is named in the event and by `RunFailed.remaining`. Attempts that are under way are stopped
+        waiting for, and nobody records what comes of them. A run that has ended stays as it is. The arguments, the
+        result and the errors are those of `cancel`.
+        """
+        return await self._command(Abandon(checked_words("by", by), checked_words("reason", reason)))
+
+    async def undo_plan(self) -> UndoPlan:
+        """Return what `undo` would undo, in what order, and what it could not.
+
+        Raises:
+            UnknownName: the log has no such run.
+            LogUnavailable: the database does not answer.
+        """
+        return undo_plan(await self._runs.state(self.run_id))
+
+    async def undo(self, *, by: str, reason: str) -> RunStatus:
+        """Have a completed run undone: its steps are compensated as if it had failed at its end.
+
+        The arguments are those of `cancel`. A run that unwinds or was undone stays so.
+
+        Returns:
+            How the run stands now: a worker that knows its actions undoes it.
+
+        Raises:
+            InvalidValue: `by` or `reason` is empty, too long or not storable text.
+            UnknownName: the log has no such run.
+            CommandRefused: it has not ended yet (cancel it), was abandoned, or passed its point of no return.
+            LogUnavailable: the database does not answer.
+        """
+        moment = Undo(checked_words("by", by), checked_words("reason", reason))
+        state = await self._runs.command(self.run_id, moment)
+        match state.status:
+            case RunStatus.RUNNING | RunStatus.PARKED if state.failing is None:
+                raise CommandRefused(self.run_id, state.status, "only a completed run can be undone; cancel this one")
+            case RunStatus.COMPLETED:
+                raise CommandRefused(self.run_id, state.status, _COMMITTED)
+            case RunStatus.ABANDONED:
+                raise CommandRefused(self.run_id, state.status, "a person has ended it; only a completed run is undone")
+        return state.status
 
     async def waive(self, step: str, *, by: str, reason: str) -> RunStatus:
         """Say that a step whose undo failed needs no more undoing, so that the rest can go on.
@@ -144,10 +212,14 @@ def run_failed(state: RunState) -> RunFailed:
     reason = failing.error.said if failing else ""
     if failing and failing.reason is FailingReason.CANCELLED:
         reason = f"cancelled by {failing.by}: {failing.error.message}"
+    if failing and failing.reason is FailingReason.UNDONE:
+        reason = f"undone at the request of {failing.by}: {failing.error.message}"
     if state.parked and state.parked.reason is not ParkReason.UNDO_FAILED:
         reason = state.parked.detail
     elif state.parked:
         reason = f"{reason}; {state.parked.detail}"
+    if state.abandoned:
+        reason = f"abandoned by {state.abandoned.by}: {state.abandoned.reason}"
     return RunFailed(
         run_id=state.run_id,
         status=state.status,

@@ -7,10 +7,10 @@ table of unfinished runs only say where to try.
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 from ..errors import AmendsError, AppendConflict, CoordinatorClosed, LogError, LogUnavailable
-from .decisions import decide
 from .driver import Driver
 from .heart import Heart
 from .host import Host
@@ -20,6 +20,9 @@ from .suspects import Suspects
 
 CLAIMS_AT_ONCE = 50
 """How many runs a sweep takes in one go: bounded, so that a hundred thousand orphans do not stop a worker's heart."""
+
+WAKES_AT_ONCE = 200
+"""How many waiting runs that are due are made claimable in one transaction."""
 
 SWEEPS_A_LEASE = 3
 OWNERSHIP_CHECKS_A_LEASE = 20
@@ -50,7 +53,10 @@ class Hosting:
         self._sweeper: asyncio.Task[None] | None = None
         self._lapses_seen = 0
         self._checking: asyncio.Task[None] | None = None
-        self._freed = asyncio.Event()
+        self._expected: dict[str, set[asyncio.Future[None]]] = {}
+        self._next_due: datetime | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._stirred: asyncio.Future[None] | None = None
         self._unreadable: set[str] = set()
         self._suspects = Suspects(self.drivers, lease_seconds)
         self._named: set[tuple[str, int]] = set()
@@ -93,6 +99,9 @@ class Hosting:
     def _launch(self, driver: Driver) -> None:
         run_id = driver.state.run_id
         self.drivers[run_id] = driver
+        for waiter in self._expected.pop(run_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
         self._tasks[driver] = task = self._host.loop.create_task(driver.drive(), name=f"amends run {run_id}")
         task.add_done_callback(partial(self._ended, driver))
 
@@ -101,7 +110,24 @@ class Hosting:
         if self.drivers.get(driver.state.run_id) is driver:
             del self.drivers[driver.state.run_id]
         self._places.release()
-        self._freed.set()
+        due_at = driver.due_at
+        if due_at is not None and (self._next_due is None or due_at < self._next_due):
+            self._next_due = due_at
+            self._stir()
+        elif len(self._tasks) == self._max_running - 1:
+            self._stir()
+
+    async def until_hosted(self, run_id: str, seconds: float) -> None:
+        """Return when a driver of this run is launched here, or the time is up."""
+        waiter: asyncio.Future[None] = self._host.loop.create_future()
+        waiters = self._expected.setdefault(run_id, set())
+        waiters.add(waiter)
+        try:
+            await asyncio.wait({waiter}, timeout=seconds)
+        finally:
+            waiters.discard(waiter)
+            if not waiters and self._expected.get(run_id) is waiters:
+                del self._expected[run_id]
 
     # The lease
 
@@ -143,7 +169,7 @@ class Hosting:
         stream lets one of the two claims in.
         """
         if not driver.finished.done():
-            driver.record(*decide(driver.state, Claim(self.worker, lapsed=False), self._host.clock.now()))
+            driver.take(Claim(self.worker, lapsed=False))
             await driver.durable()
 
     # Work that nobody has
@@ -151,10 +177,9 @@ class Hosting:
     async def _sweep_on(self) -> None:
         while True:
             try:
-                await self._room()
-                if not await self._sweep():
-                    parts = OWNERSHIP_CHECKS_A_LEASE if self._suspects.held_back() else SWEEPS_A_LEASE
-                    await self._host.log.wait_for_work(self._lease_seconds / parts)
+                await self._hear()
+                if not (self._has_room and await self._sweep()):
+                    await self._rest()
             except LogError as error:
                 _logger.warning("the sweep for unfinished runs failed, it is tried again: %s", error)
                 await asyncio.sleep(self._lease_seconds / SWEEPS_A_LEASE)
@@ -162,15 +187,43 @@ class Hosting:
                 _logger.exception("the sweep for unfinished runs failed, it is tried again")
                 await asyncio.sleep(self._lease_seconds / SWEEPS_A_LEASE)
 
-    async def _room(self) -> None:
-        """Wait until there is a place for a further run."""
-        while len(self._tasks) >= self._max_running:
-            self._freed.clear()
-            await self._freed.wait()
+    @property
+    def _has_room(self) -> bool:
+        return len(self._tasks) < self._max_running
+
+    async def _rest(self) -> None:
+        """Wait until there may be something to do: it rings, a run is due, there is a place again, or time is up."""
+        parts = OWNERSHIP_CHECKS_A_LEASE if self._suspects.held_back() else SWEEPS_A_LEASE
+        longest = self._lease_seconds / parts
+        due_in = longest
+        if self._next_due is not None and self._has_room:
+            due_in = max(0.0, (self._next_due - self._host.clock.now()) / timedelta(seconds=1))
+        if self._listening is None or self._listening.done():
+            self._listening = self._host.loop.create_task(self._host.log.wait_for_work(longest), name="amends bell")
+        self._stirred = self._host.loop.create_future()
+        await asyncio.wait(
+            {self._listening, self._stirred}, timeout=min(longest, due_in), return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._listening.done():
+            self._listening.result()
+
+    def _stir(self) -> None:
+        if self._stirred is not None and not self._stirred.done():
+            self._stirred.set_result(None)
+
+    async def _hear(self) -> None:
+        """Let the drivers look for whose runs somebody has rung."""
+        if self.drivers:
+            for run_id, count in (await self._host.log.rung(self.worker)).items():
+                driver = self.drivers.get(run_id)
+                if driver is not None and driver.heard_count != count:
+                    driver.heard_count = count
+                    driver.look()
 
     async def _sweep(self) -> bool:
         """Claim a bounded number of runs; returns whether there may be more."""
         await self.may_enter()
+        self._next_due = await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE)
         known = self._host.registry.known()
         limit = min(CLAIMS_AT_ONCE, self._max_running - len(self._tasks))
         free = list(await self._free(known, limit))[:limit]
@@ -192,6 +245,8 @@ class Hosting:
         passed_over = self._unreadable | self._suspects.held_back()
         found = await self._host.log.claimable(known, limit + len(passed_over))
         lapsed = {run.run_id: run.lapsed for run in found} or dict.fromkeys(await self._strays(), True)
+        for run_id in lapsed.keys() & self.drivers.keys():
+            self.drivers[run_id].look()  # It is free although we have it: somebody rang when we were to let go of it.
         taken = passed_over | self.drivers.keys()
         return {run_id: lapsed[run_id] for run_id in lapsed if run_id not in taken}
 
@@ -243,6 +298,9 @@ class Hosting:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.wait({self._sweeper})
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening})
         drains = {asyncio.create_task(driver.drain()) for driver in list(self.drivers.values())}
         if drains:
             _, late = await asyncio.wait(drains, timeout=drain_seconds)

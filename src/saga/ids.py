@@ -4,7 +4,7 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha1
 from typing import cast
 
@@ -17,6 +17,8 @@ TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 STEP_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 TAG_VALUE_LIMIT = 200
 WORDS_LIMIT = 2_000
+SECONDS_LIMIT = 3_155_760_000
+"""100 years; a wait longer than that is a mistake, and a clock has an end."""
 
 _NAMESPACE = uuid.UUID("5b1f4c0e-6a0f-5e0b-9d0c-2f6a3c1d7e42").bytes
 """The namespace of our keys (RFC 9562, section 5.5); never change it."""
@@ -93,6 +95,37 @@ def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str
     if has_lone_surrogate(words):
         raise InvalidValue(field, "holds a lone surrogate, which UTF-8 cannot hold; decode the text properly")
     return redact(words)
+
+
+def checked_seconds(field: str, seconds: object) -> float:
+    """Return `seconds` if a run may wait for so long.
+
+    Raises:
+        InvalidValue: it is no number, or not within 0 and 100 years.
+    """
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise InvalidValue(field, f"is {seconds!r}; use a number of seconds")
+    if not 0 <= seconds <= SECONDS_LIMIT:
+        raise InvalidValue(field, f"is {seconds}; use 0 to {SECONDS_LIMIT:,} (100 years)")
+    return float(seconds)
+
+
+def checked_deadline(now: datetime, seconds: object) -> datetime | None:
+    """Return when a run that starts now is to have ended; None for no such time.
+
+    Raises:
+        InvalidValue: `seconds` is no number of seconds above 0.
+    """
+    if seconds is None:
+        return None
+    if checked_seconds("deadline_seconds", seconds) == 0:
+        raise InvalidValue("deadline_seconds", "is 0; use more, or None for no deadline")
+    return now + timedelta(seconds=checked_seconds("deadline_seconds", seconds))
+
+
+def derived_uuid(name: str) -> uuid.UUID:
+    """Return the UUID of version 5 of a name in our namespace."""
+    return uuid.UUID(_key(name))
 
 
 def idempotency_key(run_id: str, step: str) -> str:

@@ -140,6 +140,63 @@ class Waive:
 
 
 @value
+class Resume:
+    """A person lets a parked run go on, because its code or its surroundings were mended."""
+
+    by: str
+    reason: str
+
+
+@value
+class Undo:
+    """A person asks for a completed run to be undone."""
+
+    by: str
+    reason: str
+
+
+@value
+class Abandon:
+    """A person ends the run where it stands."""
+
+    by: str
+    reason: str
+
+
+@value
+class WaitAsked:
+    """The saga waits for a time or, if there is a name, for a signal, and for so many seconds at most."""
+
+    path: str
+    signal: str | None
+    seconds: float | None
+
+
+@value
+class TimerDue:
+    """The time of a wait is up."""
+
+    path: str
+
+
+@value
+class Signal:
+    """Somebody tells the run something."""
+
+    name: str
+    payload: JsonText
+    by: str
+    key: str
+
+
+@value
+class CommitAsked:
+    """The saga passes its point of no return."""
+
+    path: str
+
+
+@value
 class Proceed:
     """Nothing new: what follows from where the run stands?"""
 
@@ -161,5 +218,12 @@ Moment = (
     | Claim
     | Retry
     | Waive
+    | Resume
+    | Undo
+    | Abandon
+    | WaitAsked
+    | TimerDue
+    | Signal
+    | CommitAsked
     | Proceed
 )

@@ -1,11 +1,14 @@
 """The events of one run on their way to the log: in order, in batches, and who is told when they are durable."""
 
+from collections import deque
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from .awaited import Awaited
 from .events import Event
 from .log.port import Record, Standing
+from .moments import Moment
 from .standing import standing_after, standing_of, unowned
 from .state import RunState
 
@@ -19,14 +22,16 @@ class Batch(NamedTuple):
     Attributes:
         events: in order.
         records: the same, as they are stored.
-        standing: how the run stands after them.
-        change: the same, or None where nothing of it changes.
+        standing: how the run stands after them, while this worker has it.
+        change: what is to be written of that, or None where nothing of it changes.
+        lets_go: whether this worker lets go of the run, which only waits.
     """
 
     events: list[Event]
     records: list[Record]
     standing: Standing | None
     change: Standing | None
+    lets_go: bool
 
 
 class Outbox:
@@ -42,6 +47,9 @@ class Outbox:
     def __init__(self, state: RunState) -> None:
         self.durable_version = state.version
         self._standing = unowned(standing_of(state))
+        self._written = self._standing
+        self._decided: deque[tuple[Event, Moment]] = deque()
+        """What pending events were decided from, each with the last of its events."""
         self._events: list[Event] = []
         self._records: list[Record] = []
         self._waiting: list[tuple[int, Awaited[None]]] = []
@@ -55,14 +63,31 @@ class Outbox:
         self._events += events
         self._records += records
 
+    def decided(self, last: Event, moment: Moment) -> None:
+        """Note from what moment the latest events were decided, the last of them being `last`."""
+        self._decided.append((last, moment))
+
+    def rebase(self, version: int) -> list[Moment]:
+        """Forget what is pending, because others have written up to `version`; return the moments to decide anew."""
+        moments = [moment for _, moment in self._decided]
+        self._events, self._records = [], []
+        self._decided.clear()
+        self.durable_version = version
+        return moments
+
     def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
         """Forget the pending events of these kinds."""
         kept = [index for index, event in enumerate(self._events) if not isinstance(event, kinds)]
         self._events = [self._events[index] for index in kept]
         self._records = [self._records[index] for index in kept]
+        self._decided = deque(pair for pair in self._decided if not isinstance(pair[0], kinds))
 
-    def next_batch(self) -> Batch:
-        """Take out what is to be appended next; at least one event is pending."""
+    def next_batch(self, due_at: datetime | None) -> Batch:
+        """Take out what is to be appended next; at least one event is pending.
+
+        Args:
+            due_at: until when the run only waits, if it does, so that this worker may let go of it.
+        """
         size = count = 0
         for record in self._records:
             size += len(record.state)
@@ -74,14 +99,19 @@ class Outbox:
         standing = self._standing
         for event in events:
             standing = standing_after(standing, event)
-        return Batch(events, records, standing, None if standing == self._standing else standing)
+        lets_go = due_at is not None and not self._events and standing is not None
+        change = standing._replace(owner=None, due_at=due_at) if lets_go and standing is not None else standing
+        return Batch(events, records, standing, None if change == self._written else change, lets_go)
 
     def appended(self, batch: Batch) -> None:
         """Note that a batch is durable, and tell those who wait for it."""
         self.durable_version += len(batch.events)
         self._standing = batch.standing
-        while self._waiting and self._waiting[0][0] <= self.durable_version:
-            self._waiting.pop(0)[1].settle(None)
+        self._written = batch.change or self._written
+        for event in batch.events:
+            if self._decided and self._decided[0][0] is event:
+                self._decided.popleft()
+        self._tell()
 
     async def durable(self, version: int) -> None:
         """Wait until the event of this version is durable; raises what `fail` is given."""
@@ -89,6 +119,15 @@ class Outbox:
             waiting: Awaited[None] = Awaited()
             self._waiting.append((version, waiting))
             await waiting.wait()
+
+    def wait_for(self, version: int) -> None:
+        """Let all who wait for something to become durable wait for this version: theirs was decided anew."""
+        self._waiting = [(version, waiting) for _, waiting in self._waiting]
+        self._tell()
+
+    def _tell(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self.durable_version:
+            self._waiting.pop(0)[1].settle(None)
 
     def fail(self, error: BaseException) -> None:
         """Tell those who wait that nothing more will become durable."""

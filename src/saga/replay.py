@@ -14,18 +14,22 @@ from ..actions.values import JsonText
 from ..errors import InvalidValue
 from .state import RunState, Step, StepStatus
 
+COMMIT = "the point of no return"
+
 _LAST_TURNS = 10
 
 
 class Replay:
-    """What is left of the recorded steps for the function to ask for.
+    """What is left of the recorded steps, waits and points of no return for the function to ask for.
 
     Args:
         state: the run as it was read from the log; nothing recorded, nothing to replay.
     """
 
     def __init__(self, state: RunState) -> None:
-        self._unasked = dict(state.steps)
+        self._unasked: dict[str, Step | str] = {**state.steps}
+        self._unasked.update((path, wait.label) for path, wait in state.waits.all.items())
+        self._unasked.update(dict.fromkeys(state.commits, COMMIT))
         self._interrupted = {
             path for path in state.active if state.steps[path].status in (StepStatus.RUNNING, StepStatus.WAITING)
         }
@@ -36,14 +40,25 @@ class Replay:
         recorded = self._unasked.get(path)
         if recorded is None:
             return None
-        if recorded.action != action.name:
-            return f"step {path}: expected {recorded.action!r} (recorded), got {action.name!r} (the code)"
+        if isinstance(recorded, str) or recorded.action != action.name:
+            return _other(path, recorded, repr(action.name))
         if not _same_input(recorded, action, input_text):
             return f"step {path} ({action.name}): the code asks for it with another input than the recorded one"
-        del self._unasked[path]
+        self._asked(path)
+        return None
+
+    def ask_for(self, path: str, label: str) -> str | None:
+        """Note that the function asks for something that is no step; returns what is wrong with that, or None."""
+        recorded = self._unasked.get(path)
+        if recorded is not None and recorded != label:
+            return _other(path, recorded, label)
+        self._asked(path)
+        return None
+
+    def _asked(self, path: str) -> None:
+        self._unasked.pop(path, None)
         if path in self._entries:
             self._entries.pop(path)()
-        return None
 
     async def end(self) -> str | None:
         """Note that the function has ended; returns what is wrong with that, or None.
@@ -54,10 +69,10 @@ class Replay:
             if not self._unasked:
                 return None
             await asyncio.sleep(0)
-        missing = next(iter(self._unasked.values()), None)
-        if missing is None:
+        if not self._unasked:
             return None
-        return f"step {missing.path}: expected {missing.action!r} (recorded), but the code ended without it"
+        path, missing = next(iter(self._unasked.items()))
+        return f"step {path}: expected {_label(missing)} (recorded), but the code ended without it"
 
     def take(self, path: str) -> list[str]:
         """Return the step, once, if it was interrupted."""
@@ -73,11 +88,19 @@ class Replay:
         return paths
 
     def when_asked(self, path: str, entry: Callable[[], None]) -> None:
-        """Call `entry` when the function has asked for the step: now, unless it is a recorded one."""
+        """Call `entry` when the function has asked for what is at this path: now, unless it is recorded."""
         if path in self._unasked:
             self._entries[path] = entry
         else:
             entry()
+
+
+def _other(path: str, recorded: Step | str, got: str) -> str:
+    return f"step {path}: expected {_label(recorded)} (recorded), got {got} (the code)"
+
+
+def _label(recorded: Step | str) -> str:
+    return recorded if isinstance(recorded, str) else repr(recorded.action)
 
 
 def _same_input(recorded: Step, action: Action[Any, Any], asked: JsonText) -> bool:

@@ -1,4 +1,4 @@
-"""What a saga function holds: `run.do` and `run.all`, and the paths that they give to steps.
+"""What a saga function holds: `run.do`, `run.all` and the waits, and the paths that they give to what they ask for.
 
 A path comes from the structure of the code: the number of the call within its branch, and the index of the branch.
 It is taken when `run.do` is called, in the order of the calls, never when something finishes, so a replay over any
@@ -7,12 +7,18 @@ from a branch of `run.all`: which number a call in some other task gets would de
 """
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar, overload
+import random
+import uuid
+from collections.abc import Coroutine, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, overload
 
-from ..actions.action import Action
+from ..actions.action import Action, checked_name
+from ..actions.values import ValueType
 from ..errors import DefinitionError, UnknownTask
+from .asked import Asked, AskedCommit, AskedStep, AskedWait, Asks, Branch, asking, is_asking, unbegun
+from .branches import Settled, failures_first, in_place
+from .ids import checked_seconds, derived_uuid
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -21,39 +27,7 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 
-
-class Asked(NamedTuple):
-    """A step as the saga function asks for it."""
-
-    path: str
-    action: Action[Any, Any]
-    value: Any
-
-
-class Asks(Protocol):
-    """Whoever has steps carried out."""
-
-    async def one(self, asked: Asked) -> Any:
-        """Return the output of the step, or raise `ActionError`."""
-        ...
-
-    async def all(self, steps: Sequence[Asked]) -> tuple[Any, ...]:
-        """Return the outputs of the steps, begun in this order, when all have settled; or raise the first failure."""
-        ...
-
-
-class _Branch:
-    """A place in the saga's code that numbers its own calls."""
-
-    __slots__ = ("_calls", "_prefix")
-
-    def __init__(self, prefix: str = "") -> None:
-        self._prefix = prefix
-        self._calls = 0
-
-    def next_path(self) -> str:
-        self._calls += 1
-        return f"{self._prefix}{self._calls}"
+_NOTHING: ValueType[Any] = ValueType(Any, "payload")
 
 
 class Run:
@@ -64,11 +38,18 @@ class Run:
         tags: what it was started with.
     """
 
-    def __init__(self, run_id: str, tags: Mapping[str, str], asks: Asks) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        tags: Mapping[str, str],
+        asks: Asks,
+        signals: Mapping[str, ValueType[Any]] | None = None,
+    ) -> None:
         self.run_id = run_id
         self.tags = dict(tags)
         self._asks: Asks | None = asks
-        self._branches: dict[asyncio.Task[Any], _Branch] = {}
+        self._signals = signals or {}
+        self._branches: dict[asyncio.Task[Any], Branch] = {}
 
     @overload
     def do(self, action: Action[None, Out]) -> Coroutine[Any, Any, Out]: ...
@@ -92,9 +73,100 @@ class Run:
         """
         if not isinstance(action, Action):
             raise DefinitionError(f"run.do takes an Action, not {action!r}; decorate the function with @action(...)")
-        path = self._branch(action.name).next_path()
+        branch = self._branch(f"run.do({action.name})")
+        return self._asking(AskedStep(branch.next_path(), action, value), branch)
+
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
+        """Wait for so long, over restarts; a run that only waits takes no place and no memory.
+
+        Await the coroutine, or hand it to `run.all`. It takes a path, like a step, when `sleep` is called.
+
+        Args:
+            seconds: 0 to 100 years, counted from when it is recorded. A run that was recorded keeps its time, whatever
+                the code says later.
+
+        Raises:
+            InvalidValue: `seconds` is no such number.
+            UnknownTask: called from a task that the run does not know.
+        """
+        seconds = checked_seconds("seconds", seconds)
+        branch = self._branch("run.sleep(...)")
+        return self._asking(AskedWait(branch.next_path(), None, _NOTHING, seconds), branch)
+
+    @overload
+    def wait_for(self, signal: str, *, timeout_seconds: float | None = ...) -> Coroutine[Any, Any, Any]: ...
+    @overload
+    def wait_for(
+        self, signal: str, payload: type[Out], *, timeout_seconds: float | None = ...
+    ) -> Coroutine[Any, Any, Out]: ...
+    def wait_for(
+        self, signal: str, payload: Any = None, *, timeout_seconds: float | None = None
+    ) -> Coroutine[Any, Any, Any]:
+        """Wait for a signal (`RunHandle.signal`) and return its payload; signals that came before are kept.
+
+        The n-th wait for a name gets the n-th signal of that name, but for waits that were over before it came. Await
+        the coroutine, or hand it to `run.all`. It takes a path, like a step, when `wait_for` is called.
+
+        Args:
+            signal: its name; letters, digits and `_.:-`, at most 128.
+            payload: its type. May be left out where the saga declares its signals, or for one without a payload.
+            timeout_seconds: give up after this, up to 100 years; None waits for ever.
+
+        Raises:
+            SignalTimedOut: (when awaited) none came in time.
+            InvalidValue: (when awaited) the payload does not fit the type; or (at once) `timeout_seconds` is no number.
+            DefinitionError: the name is not of the allowed form, or not among those that the saga declares.
+            UnknownTask: called from a task that the run does not know.
+        """
+        checked_name("signal", signal)
+        if self._signals and signal not in self._signals:
+            raise DefinitionError(
+                f"run.wait_for({signal!r}): the saga declares only {', '.join(sorted(self._signals))}"
+            )
+        kind = self._signals.get(signal, _NOTHING) if payload is None else ValueType(payload, "payload")
+        seconds = None if timeout_seconds is None else checked_seconds("timeout_seconds", timeout_seconds)
+        branch = self._branch(f"run.wait_for({signal!r})")
+        return self._asking(AskedWait(branch.next_path(), signal, kind, seconds), branch)
+
+    def commit(self) -> Coroutine[Any, Any, None]:
+        """Pass the point of no return (the *pivot*): from here the run only goes forward, and nothing is undone.
+
+        It cannot be cancelled any more, and its deadline is void. A step that fails from here on is tried for as long
+        as an undo would be, and then the run parks for a person. Steps that were done before it are never undone.
+
+        Raises:
+            UnknownTask: called from a task that the run does not know.
+        """
+        branch = self._branch("run.commit()")
+        return self._asking(AskedCommit(branch.next_path()), branch)
+
+    def now(self) -> datetime:
+        """Return the time of the latest event that this place in the saga rests on: the same in every replay.
+
+        That is when the run was started, or when the latest of what was awaited here settled; aware UTC.
+        """
+        now = self._branch("run.now()").now
+        assert now is not None, "a run begins with an event"
+        return now
+
+    def uuid(self) -> uuid.UUID:
+        """Return a new UUID (version 5, of the run and this place in the saga): the same in every replay."""
+        return derived_uuid(self._derived("uuid"))
+
+    def random(self) -> random.Random:
+        """Return a new generator of random numbers, seeded by the run and this place: the same in every replay.
+
+        Not for secrets. That Python keeps its sequences over versions holds for `random()`, not for all methods.
+        """
+        return random.Random(self._derived("random"))
+
+    def _derived(self, kind: str) -> str:
+        branch = self._branch(f"run.{kind}()")
+        return f"{self.run_id} {branch.prefix}{kind} {branch.next_value()}"
+
+    def _asking(self, asked: Asked, branch: Branch) -> Coroutine[Any, Any, Any]:
         assert self._asks is not None, "a run that was left knows no task"
-        return _step(self._asks, Asked(path, action, value))
+        return asking(self._asks, asked, branch)
 
     @overload
     async def all(
@@ -127,23 +199,28 @@ class Run:
         """Run branches side by side, wait for all of them to settle, and return their results in order.
 
         Args:
-            branches: `run.do(...)` coroutines, and coroutines of functions that call `run.do` and `run.all`
-                themselves; each of the latter gets paths of its own.
+            branches: coroutines of `run.do`, `run.sleep` and `run.wait_for`, and coroutines of functions that call
+                these and `run.all` themselves; each of the latter gets paths of its own.
             limit: how many run at once; None for all.
 
         Raises:
             UnknownTask: called from a task that the run does not know.
             Exception: what the first failing branch raised, first in the order of the arguments.
         """
-        steps = _unbegun(self._asks, branches) if limit is None else None
-        if steps is None:
+        several = unbegun(self._asks, branches) if limit is None else None
+        if several is None:
             return await self._in_tasks(branches, limit)
-        self._branch(None)
-        assert self._asks is not None, "a run that was left knows no task"
-        return await self._asks.all(steps)
+        here = self._branch("run.all(...)")
+        asks = self._asks
+        assert asks is not None, "a run that was left knows no task"
+        try:
+            return await asks.all(several)
+        finally:
+            for asked in several:
+                here.saw(asks.settled_at(asked.path))
 
     async def _in_tasks(self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None) -> tuple[Any, ...]:
-        settled = _Settled(len(branches))
+        settled = Settled(len(branches))
         try:
             tasks = self._begin(branches, limit, settled)
         except BaseException:
@@ -157,41 +234,44 @@ class Run:
                 task.cancel()
             raise
         finally:
+            here = self._branches.get(asyncio.current_task())  # type: ignore[arg-type]  # None is just not in it
             for task in tasks:
-                self._branches.pop(task, None)
-        return tuple(task.result() for task in _failures_first(tasks))
+                branch_of_task = self._branches.pop(task, None)
+                if here is not None and branch_of_task is not None:
+                    here.saw(branch_of_task.now)
+        return tuple(task.result() for task in failures_first(tasks))
 
     def _begin(
-        self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None, settled: "_Settled"
+        self, branches: tuple[Coroutine[Any, Any, Any], ...], limit: int | None, settled: Settled
     ) -> list[asyncio.Task[Any]]:
         if limit is not None and limit < 1:
             raise ValueError(f"limit={limit}; use a number from 1, or None")
-        parent = self._branch(None)
+        parent = self._branch("run.all(...)")
         places = asyncio.Semaphore(limit) if limit else None
         group: str | None = None
         tasks = []
         for index, branch in enumerate(branches, start=1):
-            task = settled.loop.create_task(_in_place(branch, places))
+            task = settled.loop.create_task(in_place(branch, places))
             task.add_done_callback(settled.one(branch))
-            if not _is_step(branch):
+            if not is_asking(branch):
                 group = group or parent.next_path()
-                self._branches[task] = _Branch(f"{group}.{index}.")
+                self._branches[task] = Branch(f"{group}.{index}.", parent.now)
             tasks.append(task)
         return tasks
 
-    def _branch(self, action: str | None) -> _Branch:
+    def _branch(self, call: str) -> Branch:
         try:
             task = asyncio.current_task()
         except RuntimeError:
             task = None
         branch = None if task is None else self._branches.get(task)
         if branch is None:
-            raise UnknownTask(f"run.do({action})" if action else "run.all(...)")
+            raise UnknownTask(call)
         return branch
 
-    def enter(self, task: "asyncio.Task[Any]") -> None:
+    def enter(self, task: "asyncio.Task[Any]", started_at: datetime | None) -> None:
         """Make `task` the saga's own. For the driver."""
-        self._branches[task] = _Branch()
+        self._branches[task] = Branch("", started_at)
 
     def leave(self) -> None:
         """Stop all branches: the saga function has ended or is called off. For the driver, which is let go of."""
@@ -200,94 +280,3 @@ class Run:
                 task.cancel()
         self._branches.clear()
         self._asks = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
-
-
-class _Escaped:
-    """What a branch raised that no task may raise: asyncio would end the whole event loop over it."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-async def _in_place(branch: Coroutine[Any, Any, Any], places: asyncio.Semaphore | None) -> Any:
-    try:
-        if places is None:
-            return await branch
-        async with places:
-            return await branch
-    except (KeyboardInterrupt, SystemExit) as error:
-        return _Escaped(error)
-
-
-class _Settled:
-    """Counts branches until all have settled.
-
-    It leaves no coroutine that was never awaited (its task was cancelled first), and no error that nobody looked at.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.all: asyncio.Future[None] = self.loop.create_future()
-        self._count = count
-        self._check()
-
-    def one(self, branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
-        """Return what is to be called when the task of `branch` is done."""
-
-        def ended(task: asyncio.Task[Any]) -> None:
-            branch.close()
-            if not task.cancelled():
-                task.exception()
-            self._count -= 1
-            self._check()
-
-        return ended
-
-    def _check(self) -> None:
-        if not self._count and not self.all.done():
-            self.all.set_result(None)
-
-
-async def _step(asks: Asks, asked: Asked) -> Any:
-    return await asks.one(asked)
-
-
-def _is_step(branch: Coroutine[Any, Any, Any]) -> bool:
-    return inspect.iscoroutine(branch) and branch.cr_code is _step.__code__
-
-
-def _unbegun(asks: Asks | None, branches: tuple[Coroutine[Any, Any, Any], ...]) -> list[Asked] | None:
-    """Return the steps that `branches` are, if they are steps of one run and nothing else; they are closed then.
-
-    To wait for steps takes no tasks: their attempts have some of their own.
-    """
-    if len(set(branches)) < len(branches):
-        return None
-    steps: list[Asked] = []
-    for branch in branches:
-        if not _is_step(branch) or inspect.getcoroutinestate(branch) != inspect.CORO_CREATED:
-            return None
-        held = inspect.getcoroutinelocals(branch)
-        if held["asks"] is not asks:
-            return None
-        steps.append(held["asked"])
-    for branch in branches:
-        branch.close()
-    return steps
-
-
-def _failures_first(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
-    """Raise the first failure, having looked at all, so that none is reported as never retrieved."""
-    failures = [error for task in tasks if (error := _failure(task)) is not None]
-    if failures:
-        raise failures[0]
-    return tasks
-
-
-def _failure(task: asyncio.Task[Any]) -> BaseException | None:
-    if task.cancelled():
-        return None
-    error = task.exception()
-    if error is None and isinstance(result := task.result(), _Escaped):
-        return result.error
-    return error

@@ -6,7 +6,7 @@ from .log.port import Standing
 from .state import RunState
 
 _OF_STEPS = frozenset((e.ActionStarted, e.ActionSucceeded, e.ActionFailed, e.CompensationStarted, e.ActionCompensated))
-"""Most events; they change nothing here."""
+"""Most events; they change nothing here. (That a run only waits is no event: see `Outbox.next_batch`.)"""
 
 
 def standing_of(state: RunState) -> Standing | None:
@@ -31,7 +31,7 @@ def standing_after(standing: Standing | None, event: Event) -> Standing | None:
             return standing._replace(unwinding=True, at_rest=False)
         case e.RunResumed():
             return standing._replace(at_rest=False)
-        case e.RunParked() | e.RunCompleted() | e.RunCompensated():
+        case e.RunParked() | e.RunCompleted() | e.RunCompensated() | e.RunAbandoned():
             return standing._replace(at_rest=True)
         case _:
             return standing

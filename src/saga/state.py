@@ -15,6 +15,7 @@ from ..actions.values import JsonText
 from . import events as e
 from .events import ErrorInfo, Event, Remaining, RunStatus
 from .unwind import UnwindPlan, plan_unwind
+from .waits import Wait, Waits
 
 
 class StepStatus(Enum):
@@ -55,10 +56,13 @@ class Step:
     started_version: int
     """The version of the latest `ActionStarted`."""
     attempts: int = 1
+    budget_from: int = 0
+    """Attempts that were made before a person asked for more; they do not count against the step's budget."""
     status: StepStatus = StepStatus.RUNNING
     last_unknown: bool = False
     """An attempt's outcome is unknown, and none has succeeded since: a later failure does not say what that one did."""
     settled_version: int = 0
+    settled_at: datetime | None = None
     output: JsonText | None = None
     error: ErrorInfo | None = None
     due_at: datetime | None = None
@@ -90,6 +94,7 @@ class RunState:
     input: JsonText = ""
     tags: dict[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
+    deadline: datetime | None = None
     worker: str | None = None
     epoch: int = 0
     lapses: int = 0
@@ -98,11 +103,15 @@ class RunState:
     active: set[str] = field(default_factory=set)
     """Steps that are running, waiting or held."""
     held: int = 0
+    waits: Waits = field(default_factory=Waits)
+    commits: set[str] = field(default_factory=set)
+    """Where the saga passed its point of no return."""
     failing: e.RunFailing | None = None
     undoing: set[str] = field(default_factory=set)
     """Steps whose undo is running or waiting."""
     plan: UnwindPlan | None = None
     parked: e.RunParked | None = None
+    abandoned: e.RunAbandoned | None = None
     output: JsonText | None = None
     remaining: tuple[Remaining, ...] = ()
 
@@ -110,6 +119,11 @@ class RunState:
     def at_rest(self) -> bool:
         """Whether nothing happens to the run by itself: it has ended, or is parked, or does not exist."""
         return self.status.ended or self.status is RunStatus.PARKED or not self.version
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether nothing happens to the run before a time comes or somebody tells it something."""
+        return self.status is RunStatus.RUNNING and not self.active and bool(self.waits.open)
 
 
 def evolve(state: RunState, event: Event) -> RunState:
@@ -151,7 +165,7 @@ def _action_succeeded(state: RunState, event: e.ActionSucceeded) -> None:
     step = state.steps[event.step]
     state.lapses = 0
     step.output = event.output
-    _settle(state, step, StepStatus.SUCCEEDED)
+    _settle(state, step, StepStatus.SUCCEEDED, event.occurred_at)
 
 
 def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown) -> None:
@@ -160,15 +174,15 @@ def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown) -> 
     step.last_unknown = step.last_unknown or isinstance(event, e.ActionUnknown)
     if event.retry_at is not None:
         step.status, step.due_at = StepStatus.WAITING, event.retry_at
-    elif isinstance(event, e.ActionUnknown) and event.parks:
+    elif event.parks:
         step.status = StepStatus.HELD
         state.held += 1
     else:
-        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)
+        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED, event.occurred_at)
 
 
-def _settle(state: RunState, step: Step, status: StepStatus) -> None:
-    step.status, step.settled_version, step.due_at = status, state.version, None
+def _settle(state: RunState, step: Step, status: StepStatus, at: datetime) -> None:
+    step.status, step.settled_version, step.settled_at, step.due_at = status, state.version, at, None
     step.last_unknown = status is StepStatus.UNKNOWN
     state.active.discard(step.path)
 
@@ -203,12 +217,14 @@ def _run(state: RunState, event: Event) -> None:
         case e.RunStarted():
             state.saga, state.saga_version = event.saga, event.saga_version
             state.input, state.tags, state.started_at = event.input, event.tags, event.occurred_at
+            state.deadline = event.deadline
         case e.RunClaimed():
             state.worker, state.epoch = event.worker, event.epoch
             state.lapses += event.lapsed
         case e.RunFailing():
             state.status, state.failing, state.parked = RunStatus.UNWINDING, event, None
-            _settle_the_waiting(state)
+            state.waits.give_up()
+            _settle_the_waiting(state, event.occurred_at)
         case e.RunParked():
             state.status, state.parked, state.remaining = RunStatus.PARKED, event, event.remaining
         case e.RunResumed():
@@ -219,9 +235,14 @@ def _run(state: RunState, event: Event) -> None:
                 _try_again(state, state.steps[path], event.occurred_at)
         case e.RunCompleted():
             state.status, state.output = RunStatus.COMPLETED, event.output
+            state.waits.give_up()
         case e.RunCompensated():
             state.remaining = event.remaining
             state.status = RunStatus.PARTIALLY_COMPENSATED if event.remaining else RunStatus.COMPENSATED
+        case e.RunAbandoned():
+            state.status, state.remaining, state.parked = RunStatus.ABANDONED, event.remaining, None
+            state.abandoned = event
+            state.waits.give_up()
 
 
 def _try_again(state: RunState, step: Step, due_at: datetime) -> None:
@@ -229,15 +250,32 @@ def _try_again(state: RunState, step: Step, due_at: datetime) -> None:
         step.undo, step.undo_due_at, step.undo_budget_from = UndoStatus.WAITING, due_at, step.undo_attempts
         state.undoing.add(step.path)
     elif step.status is StepStatus.HELD:
-        step.status, step.due_at = StepStatus.WAITING, due_at
+        step.status, step.due_at, step.budget_from = StepStatus.WAITING, due_at, step.attempts
         state.held -= 1
 
 
-def _settle_the_waiting(state: RunState) -> None:
+def _wait(state: RunState, event: e.TimerSet | e.SignalAwaited | e.TimerFired | e.SignalReceived) -> None:
+    match event:
+        case e.TimerSet(step=path, due_at=due_at):
+            state.waits.begin(Wait(path, None, due_at), event.occurred_at)
+        case e.SignalAwaited(step=path, signal=signal, due_at=due_at):
+            state.waits.begin(Wait(path, signal, due_at), event.occurred_at)
+        case e.TimerFired(step=path):
+            state.waits.fire(path, event.occurred_at)
+            state.lapses = 0
+        case e.SignalReceived(signal=signal, payload=payload, key=key):
+            state.waits.receive(signal, payload, key, event.occurred_at)
+
+
+def _committed(state: RunState, event: e.RunCommitted) -> None:
+    state.commits.add(event.step)
+
+
+def _settle_the_waiting(state: RunState, at: datetime) -> None:
     """A run that is failing starts no further attempt, so what waited for one is as settled as it will ever be."""
     for path in [path for path in state.active if state.steps[path].status is not StepStatus.RUNNING]:
         step = state.steps[path]
-        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)
+        _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED, at)
     state.held = 0
 
 
@@ -250,6 +288,11 @@ _FOLDS: dict[type[Event], Callable[[RunState, Any], None]] = {
     e.ActionCompensated: _undo,
     e.CompensationFailed: _undo,
     e.CompensationWaived: _undo,
+    e.TimerSet: _wait,
+    e.SignalAwaited: _wait,
+    e.TimerFired: _wait,
+    e.SignalReceived: _wait,
+    e.RunCommitted: _committed,
 }
-"""What folds an event of a step; all others are folded by `_run`. Each miss of an `isinstance` with a pydantic model
-costs as much as the fold itself, so the class is looked up."""
+"""What folds an event of a step or a wait; all others are folded by `_run`. Each miss of an `isinstance` with a
+pydantic model costs as much as the fold itself, so the class is looked up."""

@@ -20,6 +20,10 @@ class Stragglers:
         self._running.setdefault(key, set()).add(straggler)
         straggler.add_done_callback(lambda done: self._forget(key, done))
 
+    def has_any(self, run_id: str) -> bool:
+        """Whether anything of this run is still running."""
+        return any(of_run == run_id for of_run, _ in self._running)
+
     async def end(self, run_id: str, path: str, limit_seconds: float | None) -> bool:
         """Wait until nothing of this step is still running, for so long at most; returns whether it is so."""
         running = self._running.get((run_id, path))

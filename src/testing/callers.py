@@ -7,7 +7,7 @@ kept here, to be held against the log.
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..errors import CoordinatorClosed, NotHosted, RunFailed, UnknownName
+from ..errors import CommandRefused, CoordinatorClosed, RunFailed, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.coordinator import Coordinator
 from ..saga.events import RunParked, RunStatus
@@ -101,7 +101,7 @@ class Callers:
             await until_answered(lambda: give_order(coordinator.handle(wanted.run_id), order))
             self._say(worker, f"is heard: {order}", wanted)
             wanted.cancelled |= order == "cancel"
-        except (CoordinatorClosed, NotHosted, UnknownName) as refusal:
+        except (CoordinatorClosed, CommandRefused, UnknownName) as refusal:
             self._say(worker, f"is not heard ({type(refusal).__name__}): {order}", wanted)
         except Exception as error:
             wanted.broken.append(Violation("nothing_raises", f"{order}: {type(error).__name__}: {error}"))

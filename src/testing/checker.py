@@ -11,8 +11,12 @@ from ..saga.events import Event
 from .history_checks import INVARIANTS, History
 from .ledger import Note
 from .ledger_checks import LEDGER_INVARIANTS
+from .wait_checks import WAIT_INVARIANTS
 
 __all__ = ["Violation", "breaches_of", "check", "place_of"]
+
+
+ALL_INVARIANTS = (*INVARIANTS, *WAIT_INVARIANTS)
 
 
 class Violation(NamedTuple):
@@ -37,7 +41,7 @@ def check(events: Sequence[Event], ledger: Iterable[Note] | None = None) -> list
 
 def breaches_of(history: History, ledger: Iterable[Note] | None = None) -> list[Violation]:
     """Do the same for a history that something else looks at, too."""
-    found = [Violation(holds.__name__, what) for holds in INVARIANTS for what in holds(history)]
+    found = [Violation(holds.__name__, what) for holds in ALL_INVARIANTS for what in holds(history)]
     if ledger is not None:
         notes = list(ledger)
         found += [Violation(holds.__name__, what) for holds in LEDGER_INVARIANTS for what in holds(history, notes)]
@@ -49,7 +53,7 @@ def place_of(violation: Violation, events: Sequence[Event]) -> int | None:
 
     None where it is no invariant of the history alone.
     """
-    for holds in INVARIANTS:
+    for holds in ALL_INVARIANTS:
         if holds.__name__ == violation.invariant:
             prefixes = range(1, len(events) + 1)
             return next((n - 1 for n in prefixes if any(holds(History(events[:n])))), None)

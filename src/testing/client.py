@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..errors import LogUnavailable, NotHosted, RunFailed, UnknownName
+from ..errors import CommandRefused, LogUnavailable, RunFailed, UnknownName
 from ..saga.coordinator import Coordinator
 from ..saga.events import RunStatus
 from ..saga.handle import RunHandle
@@ -95,7 +96,8 @@ class Client:
 
     async def _cancel(self, handle: RunHandle[object]) -> None:
         """Ask until the run is cancelled, or is over."""
-        await until_answered(lambda: handle.cancel(by=BY, reason=REASON), NotHosted, UnknownName)
+        with suppress(CommandRefused):
+            await until_answered(lambda: handle.cancel(by=BY, reason=REASON), UnknownName)
         self._wants_to_cancel = False
 
 

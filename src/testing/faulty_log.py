@@ -98,7 +98,12 @@ class FaultyLog(MemoryLog):
     # What a log does
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """See `Log.append`."""
         self.append_count = number = self.append_count + 1
@@ -107,7 +112,7 @@ class FaultyLog(MemoryLog):
         if fault is not None and fault.mode in _BEFORE:
             await self._strike(fault.mode)
         before = self.standing(run_id)
-        await super().append(run_id, expected_version, records, standing)
+        await super().append(run_id, expected_version, records, standing, ring)
         self._judge(run_id, before, standing)
         self._journal.written.add(number)
         self.appended(number)

@@ -24,9 +24,10 @@ _MAY_STAND_TWICE = (e.RunParked, e.RunResumed, e.RunStarted)
 _SETS_A_TIME = (e.ActionFailed, e.ActionUnknown, e.CompensationFailed)
 _STARTS = (e.ActionStarted, e.CompensationStarted)
 _SETS_GOING = (e.RunResumed, e.RunFailing)
-_GETS_DONE = (e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed)
+_GETS_DONE = (e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed, e.TimerFired)
 _ONCE_A_STEP: tuple[type[e.ActionSucceeded | e.ActionCompensated], ...] = (e.ActionSucceeded, e.ActionCompensated)
-_COMMANDS: tuple[type[e.Event], ...] = (e.RunFailing, e.RunResumed, e.CompensationWaived)
+_COMMANDS: tuple[type[e.Event], ...] = (e.RunFailing, e.RunResumed, e.CompensationWaived, e.RunAbandoned)
+_ASKED_FOR = (e.FailingReason.CANCELLED, e.FailingReason.UNDONE)
 _LAPSES_AT_MOST = 5
 
 E = TypeVar("E", bound=e.Event)
@@ -77,13 +78,26 @@ def nothing_twice(history: History) -> Iterator[str]:
 
 
 def one_start_and_one_end(history: History) -> Iterator[str]:
-    """I2: the start comes first and once; there is at most one end, and nothing after it."""
+    """I2: the start comes first and once; there is at most one end, and nothing after it.
+
+    But a person may have a completed run undone, and then it ends once more.
+    """
     starts = [place for place, _ in history.of(e.RunStarted)]
     if starts != [0]:
         yield f"RunStarted stands at {starts}"
-    ends = [place for place, _ in history.of(e.RunCompleted, e.RunCompensated)]
+    ends = [place for place, _ in history.of(e.RunCompleted, e.RunCompensated, e.RunAbandoned)]
+    if ends and _is_undone(history.events, ends[0]):
+        ends = ends[1:]
     if ends and ends != [len(history.events) - 1]:
         yield f"ends stand at {ends} of {len(history.events)}"
+
+
+def _is_undone(events: Sequence[e.Event], end: int) -> bool:
+    """Tell whether a person has had the run undone that completed at `end`."""
+    match events[end : end + 2]:
+        case [e.RunCompleted(), e.RunFailing(reason=e.FailingReason.UNDONE)]:
+            return True
+    return False
 
 
 def steps_follow_the_automaton(history: History) -> Iterator[str]:
@@ -174,6 +188,10 @@ def ends_say_what_is_so(history: History) -> Iterator[str]:
                 yield f"ended although it could go on: {bad}"
             if not history.of(e.RunFailing):
                 yield "compensated without a reason"
+        case e.RunAbandoned(remaining=remaining):
+            standing = {path for path, step in steps.items() if _remains(step) or step.doing == "running"}
+            if {item.step for item in remaining} != standing:
+                yield f"abandoned with {[item.step for item in remaining]}, but what may stand is {sorted(standing)}"
 
 
 def parked_says_why_and_what(history: History) -> Iterator[str]:
@@ -217,10 +235,10 @@ def commands_have_an_actor(history: History) -> Iterator[str]:
     """I12: who cancels, retries or waives is on record, and why."""
     for _, event in history.of(*_COMMANDS):
         match event:
-            case e.RunFailing(reason=e.FailingReason.CANCELLED, by=by, error=error):
+            case e.RunFailing(reason=why, by=by, error=error) if why in _ASKED_FOR:
                 known = bool(by and error.message)
-            case e.RunResumed(by=by, reason=reason) | e.CompensationWaived(by=by, reason=reason):
-                known = bool(by and reason)
+            case e.RunResumed() | e.CompensationWaived() | e.RunAbandoned():
+                known = bool(event.by and event.reason)
             case _:
                 known = True
         if not known:
@@ -251,7 +269,8 @@ def _remaining_fits(steps: Iterable[Trace], remaining: Sequence[e.Remaining]) ->
 
 
 def _remains(step: Trace) -> bool:
-    return (step.doing in UNDOABLE or step.doing == "held") and step.undoing != "undone"
+    may_stand = step.doing in UNDOABLE or (step.doubtful and step.doing in ("held", "backoff"))
+    return may_stand and step.undoing != "undone"
 
 
 def _why(step: Trace) -> e.RemainingWhy:

@@ -36,7 +36,8 @@ class Trace:
     @property
     def stands(self) -> bool:
         """Whether the step may have left an effect that nobody has undone."""
-        return self.doing in (*UNDOABLE, "held") and self.undoing not in ("undone", "waived")
+        may_stand = self.doing in UNDOABLE or (self.doing == "held" and self.doubtful)
+        return may_stand and self.undoing not in ("undone", "waived")
 
 
 def trace(events: Sequence[e.Event]) -> dict[str, Trace]:
@@ -77,7 +78,7 @@ def _attempt_ended(step: Trace, event: e.ActionSucceeded | e.ActionFailed | e.Ac
     step.doubtful = step.doubtful or isinstance(event, e.ActionUnknown)
     if event.retry_at is not None:
         step.doing = "backoff"
-    elif isinstance(event, e.ActionUnknown) and event.parks:
+    elif event.parks:
         step.doing = "held"
     else:
         _settle(step, "unknown" if step.doubtful else "failed", place)

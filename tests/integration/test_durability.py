@@ -30,7 +30,12 @@ class HeldLog(MemoryLog):
         self.count = 0
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         self.waiting = [record.topic.rpartition(":")[2] for record in records]
         self.asked.set()
@@ -39,7 +44,7 @@ class HeldLog(MemoryLog):
         self.count += 1
         if self.count in self.fail_before:
             raise LogUnavailable("not now")
-        await super().append(run_id, expected_version, records, standing)
+        await super().append(run_id, expected_version, records, standing, ring)
         if self.count in self.fail_after:
             raise LogUnavailable("perhaps")
 

@@ -90,11 +90,16 @@ class Counted(MemoryLog):
         self.counts: list[int] = []
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         self.sizes.append(sum(len(record.state) for record in records))
         self.counts.append(len(records))
-        await super().append(run_id, expected_version, records, standing)
+        await super().append(run_id, expected_version, records, standing, ring)
 
 
 def test_a_late_step_costs_what_an_early_one_did() -> None:

@@ -20,8 +20,12 @@ from amends.saga.log.statements import statement
 from tests.logs import a_record, opened
 from tests.postgres import fresh_database
 
-SECOND = Migration(2, "CREATE TABLE amends_second (id bigint);\nINSERT INTO amends_schema (version) VALUES (2);")
-BROKEN = Migration(2, "CREATE TABLE amends_second (id bigint);\nINSERT INTO amends_nowhere (version) VALUES (2);")
+KNOWN = [migration.version for migration in migrations("sqlite")]
+NEXT = KNOWN[-1] + 1
+FURTHER = Migration(
+    NEXT, f"CREATE TABLE amends_further (id bigint);\nINSERT INTO amends_schema (version) VALUES ({NEXT});"
+)
+BROKEN = Migration(NEXT, "CREATE TABLE amends_further (id bigint);\nINSERT INTO amends_nowhere (version) VALUES (1);")
 
 _POSTGRES_CATALOG = """
 SELECT 'table', relname::text, reloptions::text, relkind::text, NULL, NULL
@@ -51,7 +55,11 @@ def _catalog(url: str) -> list[tuple[Any, ...]]:
             return server.execute(_POSTGRES_CATALOG.encode()).fetchall()
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
-    return [(*row[:3], " ".join(re.sub(r"--.*", "", row[3] or "").split())) for row in rows]
+    return [(*row[:3], _without_comments(row[3] or "")) for row in rows]
+
+
+def _without_comments(script: str) -> str:
+    return re.sub(r"\s+(?=[,)])", "", " ".join(re.sub(r"--.*", "", script).split()))
 
 
 def _versions(url: str) -> list[int]:
@@ -71,10 +79,10 @@ def _open(url: str) -> None:
     asyncio.run(scenario())
 
 
-def _know(monkeypatch: pytest.MonkeyPatch, second: Migration) -> None:
+def _know(monkeypatch: pytest.MonkeyPatch, further: Migration) -> None:
     """Make this code know one version more than it does."""
     for module, database in ((postgres_schema, "postgres"), (sqlite_schema, "sqlite")):
-        known = [*migrations(database), second]
+        known = [*migrations(database), further]
         monkeypatch.setattr(module, "migrations", lambda _, known=known: known)
 
 
@@ -101,7 +109,7 @@ def test_migrating_twice_changes_nothing(shared_log_url: str) -> None:
     """Neither the tables nor what is in them."""
 
     async def scenario() -> None:
-        assert await migrate_log(shared_log_url) == [1]
+        assert await migrate_log(shared_log_url) == KNOWN
         async with opened(shared_log_url) as log:
             await log.append("run", 0, [a_record()], Standing("onboard", 1))
             before = _catalog(shared_log_url)
@@ -118,21 +126,23 @@ def test_older_tables_are_refused_until_a_person_migrates_them(
 ) -> None:
     """Other workers use them at this moment. An empty database has no others, so it is filled with all at once."""
     _open(shared_log_url)
-    _know(monkeypatch, SECOND)
-    with pytest.raises(SchemaMismatch, match=r"version 1 .* version 2; run: amends migrate --url \.\.\."):
+    _know(monkeypatch, FURTHER)
+    with pytest.raises(
+        SchemaMismatch, match=rf"version {KNOWN[-1]} .* version {NEXT}; run: amends migrate --url \.\.\."
+    ):
         _open(shared_log_url)
-    assert _versions(shared_log_url) == [1]
-    for said in ("applied version 2\n", "nothing to do"):
+    assert _versions(shared_log_url) == KNOWN
+    for said in (f"applied version {NEXT}\n", "nothing to do"):
         assert main(["migrate", "--url", shared_log_url]) == 0
         assert said in capsys.readouterr().out
     _open(shared_log_url)
-    assert _versions(shared_log_url) == [1, 2]
+    assert _versions(shared_log_url) == [*KNOWN, NEXT]
 
 
 def test_an_empty_database_is_given_every_version(shared_log_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _know(monkeypatch, SECOND)
+    _know(monkeypatch, FURTHER)
     _open(shared_log_url)
-    assert _versions(shared_log_url) == [1, 2]
+    assert _versions(shared_log_url) == [*KNOWN, NEXT]
 
 
 def test_newer_tables_are_refused(
@@ -140,9 +150,9 @@ def test_newer_tables_are_refused(
 ) -> None:
     """Old code beside new tables: it says to upgrade, and `amends migrate` can do nothing about it."""
     with monkeypatch.context() as newer:
-        _know(newer, SECOND)
+        _know(newer, FURTHER)
         _open(shared_log_url)
-    with pytest.raises(SchemaMismatch, match=r"version 2, made by a newer amends .* upgrade amends"):
+    with pytest.raises(SchemaMismatch, match=rf"version {NEXT}, made by a newer amends .* upgrade amends"):
         _open(shared_log_url)
     assert main(["migrate", "--url", shared_log_url]) == 1
     assert "upgrade amends" in capsys.readouterr().err
@@ -158,18 +168,18 @@ def test_a_migration_that_fails_leaves_the_tables_as_they_were(
     assert _catalog(shared_log_url) == []
     monkeypatch.undo()
     _open(shared_log_url)
-    assert _versions(shared_log_url) == [1]
+    assert _versions(shared_log_url) == KNOWN
 
 
 def test_twelve_who_migrate_at_once_apply_each_version_once(
     shared_log_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _open(shared_log_url)
-    _know(monkeypatch, SECOND)
+    _know(monkeypatch, FURTHER)
 
     async def scenario() -> None:
         applied = await asyncio.gather(*(migrate_log(shared_log_url) for _ in range(12)))
-        assert sorted(map(list, applied)) == [[]] * 11 + [[2]]
+        assert sorted(map(list, applied)) == [[]] * 11 + [[NEXT]]
 
     asyncio.run(scenario())
 
@@ -193,7 +203,7 @@ def test_the_command_says_what_it_did(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AMENDS_URL", raising=False)
     assert main(["migrate"]) == 0
-    assert _versions(f"sqlite:///{tmp_path}/amends.db") == [1]
+    assert _versions(f"sqlite:///{tmp_path}/amends.db") == KNOWN
     assert main(["migrate", "--url", "memory://"]) == 1
     assert main(["migrate", "--url", "sqlite:////no/such/place.db"]) == 1
     asyncio.run(open_log("memory://").open())

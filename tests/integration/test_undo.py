@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tenacity import stop_after_attempt
 
-from amends import ActionError, Call, InvalidName, NotHosted, OutcomeUnknown, Run, RunStatus, UnknownName
+from amends import ActionError, Call, InvalidName, OutcomeUnknown, Run, RunStatus, UnknownName
 from amends.saga import events as e
 from tests.worlds import Ran, Script, World, a_saga, boom
 
@@ -314,8 +314,8 @@ def test_a_run_that_is_not_there_takes_no_command(log_url: str) -> None:
     asyncio.run(scenario())
 
 
-def test_a_run_that_another_process_hosts_takes_its_commands_there(shared_log_url: str) -> None:
-    """Cancelling it from elsewhere is refused, not lost."""
+def test_a_run_that_another_process_hosts_is_cancelled_from_anywhere(shared_log_url: str) -> None:
+    """Its owner finds the command behind its own events, lets the attempt under way end, and undoes it."""
     world, go_on = World(), asyncio.Event()
 
     async def wait(call: Call) -> None:
@@ -332,9 +332,9 @@ def test_a_run_that_another_process_hosts_takes_its_commands_there(shared_log_ur
         async with world.coordinator(shared_log_url, saga) as host, world.coordinator(shared_log_url, saga) as other:
             handle = await host.start(saga, run_id="run")
             await world.entered.wait()
-            with pytest.raises(NotHosted):
-                await other.handle("run").cancel(by="ada", reason="?")
+            assert await other.handle("run").cancel(by="ada", reason="?") is RunStatus.UNWINDING
             go_on.set()
-            assert (await world.rest(handle)).status is RunStatus.COMPLETED
+            assert (await world.rest(handle)).status is RunStatus.COMPENSATED
+        assert world.effects == set()
 
     asyncio.run(scenario())

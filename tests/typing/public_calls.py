@@ -1,7 +1,9 @@
 """Every public form of a call, for mypy only: nothing here runs, and nothing here is collected."""
 
 import asyncio
+from datetime import datetime
 from typing import Any, assert_type
+from uuid import UUID
 
 from pydantic import BaseModel
 from tenacity import stop_after_attempt, wait_fixed
@@ -57,6 +59,12 @@ async def onboard(run: Run, new_user: NewUser) -> User:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(run.do(ping))
     assert_type(task.result(), str)
+    await run.sleep(1.5)
+    assert_type(await run.wait_for("approved", User, timeout_seconds=5), User)
+    assert_type(await run.wait_for("approved"), Any)
+    await run.commit()
+    assert_type(run.now(), datetime)
+    assert_type(run.uuid(), UUID)
     return user
 
 
@@ -74,7 +82,10 @@ async def asynchronous(coordinator: Coordinator) -> None:
     assert_type(await handle.result(), User)
     assert_type(await handle.status(), RunStatus)
     assert_type(await handle.cancel(by="ada", reason="changed her mind"), RunStatus)
-    assert_type(await coordinator.start("onboard", {"name": "Ada"}), RunHandle[Any])
+    assert_type(await handle.abandon(by="ada", reason="enough"), RunStatus)
+    assert_type(await coordinator.undo("r", by="ada", reason="she left"), RunStatus)
+    await coordinator.signal("r", "approved", {"ok": True}, by="ada", key="1")
+    assert_type(await coordinator.start("onboard", {"name": "Ada"}, deadline_seconds=5), RunHandle[Any])
     assert_type(await coordinator.run(onboard, NewUser(name="Ada")), User)
     assert_type(await coordinator.invoke(create, NewUser(name="Ada")), User)
     assert_type(await coordinator.invoke("create", {"name": "Ada"}), Any)

@@ -6,7 +6,8 @@ it is repeatable.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 
 from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
@@ -52,7 +53,12 @@ class MemoryLog:
             self._roster.wake()
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """Add records to a run, all or nothing; see `Log.append`.
 
@@ -68,6 +74,7 @@ class MemoryLog:
             self._commit_count += 1
             self._store(run_id, expected_version, records)
             self._roster.note(run_id, standing)
+            self._roster.ring(ring)
         elif not is_stored(Append(run_id, expected_version, records), stored[expected_version:]):
             raise AppendConflict(run_id, expected_version)
         # A real log never answers in the same turn of the event loop, and code must not come to rely on one that does.
@@ -114,6 +121,16 @@ class MemoryLog:
         """Return the unfinished runs that `worker` has; see `Log.owned`."""
         self._check_open()
         return self._roster.owned(worker)
+
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """Return which runs of `worker` were rung for, and how often; see `Log.rung`."""
+        self._check_open()
+        return self._roster.rung(worker)
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """Make waiting runs claimable that are due; see `Log.wake`."""
+        self._check_open()
+        return self._roster.wake_due(now, limit)
 
     async def release(self, worker: str) -> None:
         """Give up all runs of `worker`; see `Log.release`."""

@@ -4,10 +4,14 @@ Three logs implement it (memory, SQLite, PostgreSQL) and one contract suite hold
 a topic and opaque bytes. It knows nothing of what they mean; `saga/codec.py` does.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from eventsourcing.persistence import Notification
+
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+"""When a run is due that waits for something that has no time limit."""
 
 
 class Record(NamedTuple):
@@ -43,6 +47,8 @@ class Standing(NamedTuple):
         owner: the token of the worker that has it; None for whoever claims it first.
         unwinding: it only goes backward, for which the saga's function is not needed.
         at_rest: ended or parked, so that nobody need claim it.
+        due_at: it waits, has no owner, and need not be claimed before (aware UTC, by the clocks of the workers).
+        outside: somebody else than its owner says so: the owner stays, whoever that is.
     """
 
     saga: str
@@ -50,6 +56,13 @@ class Standing(NamedTuple):
     owner: str | None = None
     unwinding: bool = False
     at_rest: bool = False
+    due_at: datetime | None = None
+    outside: bool = False
+
+    @property
+    def is_for_anybody(self) -> bool:
+        """Whether the run is left to whoever claims it first, and that now."""
+        return self.owner is None and not self.at_rest and self.due_at is None and not self.outside
 
 
 class Claimable(NamedTuple):
@@ -105,7 +118,12 @@ class Log(Protocol):
         ...
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """Add records to a run, all or nothing; durable when this returns.
 
@@ -118,6 +136,8 @@ class Log(Protocol):
             expected_version: how many records the run has, 0 for a new one.
             records: at least one.
             standing: how the run stands from here on, if that changes; kept in the same transaction.
+            ring: a run whose owner is to look at what others have written, in the same transaction: if it waits, it
+                becomes claimable, if it is owned, `rung` counts one more, and workers are woken.
 
         Raises:
             AppendConflict: the run is at another version, written by somebody else.
@@ -172,10 +192,26 @@ class Log(Protocol):
         """Return the unfinished runs that `worker` has."""
         ...
 
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """Return the unfinished runs that `worker` has and that were ever rung for, and how often."""
+        ...
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """Make waiting runs claimable that are due at `now`, the longest due first; return when the next one is due.
+
+        Args:
+            now: aware UTC, by the caller's clock; of waits, unlike leases, clocks of workers decide.
+            limit: at most so many.
+
+        Returns:
+            When the next one is due, which may be past if there were more than `limit`; None if none will be.
+        """
+        ...
+
     async def release(self, worker: str) -> None:
         """Give up all runs of `worker`, and its lease; whoever waits for work is woken."""
         ...
 
     async def wait_for_work(self, seconds: float) -> None:
-        """Return when a run may have become claimable (it was started for nobody, or released), or the time is up."""
+        """Return when a run may have become claimable (started for nobody, released, rung), or the time is up."""
         ...

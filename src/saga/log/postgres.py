@@ -7,12 +7,14 @@ and each pulse has its own.
 """
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable, SchemaMismatch
+from .dues import microseconds
 from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
@@ -100,7 +102,12 @@ class PostgresLog:
             await session.close()
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
 
@@ -109,7 +116,7 @@ class PostgresLog:
             LogUnavailable: the server did not answer for `patience_seconds`.
         """
         _opened(self._writer)
-        await self._commits.append(run_id, expected_version, records, standing)
+        await self._commits.append(run_id, expected_version, records, standing, ring)
 
     @property
     def backlog(self) -> Backlog:
@@ -158,6 +165,16 @@ class PostgresLog:
         roster = self._roster()
         return await self._ask(lambda: roster.owned(worker))
 
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """Return which runs of `worker` were rung for, and how often; see `Log.rung`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.rung(worker))
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """Make waiting runs claimable that are due; see `Log.wake`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.wake(now, limit))
+
     async def release(self, worker: str) -> None:
         """Give up all runs of `worker`; see `Log.release`."""
         roster = self._roster()
@@ -170,7 +187,7 @@ class PostgresLog:
     async def commit(self, batch: Sequence[Append]) -> Sequence[str]:
         """Write a batch in one call; see `Backend.commit`."""
         ((conflicted,),) = await _opened(self._writer).fetch(
-            statement("postgres_append"), [*_event_columns(batch), *_standing_columns(batch)]
+            statement("postgres_append"), [*_event_columns(batch), *_standing_columns(batch), *_ring_columns(batch)]
         )
         return list(conflicted)
 
@@ -211,15 +228,32 @@ def _event_columns(batch: Sequence[Append]) -> list[Array[Any]]:
 
 def _standing_columns(batch: Sequence[Append]) -> list[Array[Any]]:
     rows = [
-        (append.run_id, how.saga, how.version, how.owner or "", how.unwinding, how.at_rest)
+        (append.run_id, how.saga, how.version, _owner(how), how.unwinding, how.at_rest, _due(how))
         for append in batch
         if (how := append.standing) is not None
     ]
-    run_ids, sagas, versions, owners, unwinding, at_rest = zip(*rows, strict=True) if rows else [()] * 6
+    run_ids, sagas, versions, owners, unwinding, at_rest, dues = zip(*rows, strict=True) if rows else [()] * 7
     return [
         *(Texts(run_ids), Texts(sagas), Numbers(versions), Texts(owners)),
-        *(Booleans(unwinding), Booleans(at_rest)),
+        *(Booleans(unwinding), Booleans(at_rest), Numbers(dues)),
     ]
+
+
+def _owner(standing: Standing) -> str:
+    """Return the owner as the stored function takes it: nobody, nobody yet, or whoever it is."""
+    if standing.outside:
+        return "="
+    return "~" if standing.due_at is not None else standing.owner or ""
+
+
+def _due(standing: Standing) -> int:
+    return 0 if standing.due_at is None else microseconds(standing.due_at)
+
+
+def _ring_columns(batch: Sequence[Append]) -> list[Array[Any]]:
+    rows = [(append.run_id, append.ring) for append in batch if append.ring is not None]
+    by, rung = zip(*rows, strict=True) if rows else [()] * 2
+    return [Texts(by), Texts(rung)]
 
 
 async def _read(session: PostgresSession, run_id: str, after_version: int) -> list[Record]:

@@ -4,12 +4,14 @@ What a run's standing is comes with the events, in `postgres.py`; this module re
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable
-from .port import Claimable
+from .dues import microseconds, moment
+from .port import FOR_EVER, Claimable
 from .postgres_session import PostgresSession
 from .statements import statement
 
@@ -43,6 +45,16 @@ class PostgresRoster:
     async def owned(self, worker: str) -> set[str]:
         """See `Log.owned`."""
         return {run_id for (run_id,) in await self._session.fetch(statement("postgres_owned"), {"worker": worker})}
+
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """See `Log.rung`."""
+        return dict(await self._session.fetch(statement("postgres_rung"), {"worker": worker}))
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """See `Log.wake`."""
+        parameters = {"now": Int8(microseconds(now)), "limit": Int8(limit), "for_ever": Int8(microseconds(FOR_EVER))}
+        ((due_at,),) = await self._session.fetch(statement("postgres_wake"), parameters)
+        return None if due_at is None else moment(due_at)
 
     async def release(self, worker: str) -> None:
         """See `Log.release`."""

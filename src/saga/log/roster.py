@@ -1,9 +1,10 @@
 """The table of unfinished runs and the leases of workers, in memory."""
 
 from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
 
 from .following import Bell
-from .port import Claimable, Standing
+from .port import FOR_EVER, Claimable, Standing
 
 __all__ = ["Roster"]
 
@@ -18,6 +19,7 @@ class Roster:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._standings: dict[str, Standing] = {}
+        self._rung: dict[str, int] = {}
         self._leases: dict[str, float] = {}
         self._bell = Bell()
         self._heard_count = 0
@@ -28,10 +30,35 @@ class Roster:
             return
         if standing.at_rest:
             self._standings.pop(run_id, None)
+            self._rung.pop(run_id, None)
             return
+        if standing.outside:
+            known = self._standings.get(run_id)
+            standing = standing._replace(owner=known.owner if known else None, outside=False)
         self._standings[run_id] = standing
-        if standing.owner is None:
+        if standing.is_for_anybody:
             self._bell.ring()
+
+    def ring(self, run_id: str | None) -> None:
+        """Have the owner of a run look at it, or whoever claims it."""
+        standing = None if run_id is None else self._standings.get(run_id)
+        if run_id is not None and standing is not None:
+            self._rung[run_id] = self._rung.get(run_id, 0) + 1
+            self._standings[run_id] = standing._replace(due_at=None)
+            self._bell.ring()
+
+    def rung(self, worker: str) -> dict[str, int]:
+        """See `Log.rung`."""
+        return {run_id: self._rung[run_id] for run_id in self.owned(worker) if run_id in self._rung}
+
+    def wake_due(self, now: datetime, limit: int) -> datetime | None:
+        """See `Log.wake`."""
+        waiting = sorted((how.due_at, run_id) for run_id, how in self._standings.items() if how.due_at is not None)
+        due = [(due_at, run_id) for due_at, run_id in waiting if due_at <= now][:limit]
+        for _, run_id in due:
+            self._standings[run_id] = self._standings[run_id]._replace(due_at=None)
+        later = [due_at for due_at, _ in waiting[len(due) :] if due_at != FOR_EVER]
+        return later[0] if later else None
 
     def pulse(self, worker: str, lease_seconds: float) -> "_Beat":
         """Return what renews the lease of a worker."""
@@ -69,7 +96,7 @@ class Roster:
         now = self._now()
         for run_id, standing in self._standings.items():
             lapsed = standing.owner is not None and self._leases.get(standing.owner, now) <= now
-            if standing.owner is None or lapsed:
+            if standing.due_at is None and (standing.owner is None or lapsed):
                 yield Claimable(run_id, standing.saga, standing.version, standing.unwinding, lapsed)
 
 

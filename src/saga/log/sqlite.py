@@ -5,7 +5,8 @@ takes the write lock before it looks at a version, so what it saw still holds wh
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ from .patience import Patience
 from .port import Backlog, Claimable, Pulse, Record, Standing
 from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_pulse import SQLitePulse
-from .sqlite_roster import SQLiteRoster, is_for_anybody, note
+from .sqlite_roster import SQLiteRoster, note
 from .sqlite_schema import migrate
 from .statements import statement
 from .writer import Append, GroupCommit
@@ -94,7 +95,12 @@ class SQLiteLog:
         await self._writer.stop()
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """Add records to a run, all or nothing; durable when this returns; see `Log.append`.
 
@@ -103,7 +109,7 @@ class SQLiteLog:
             LogUnavailable: the file stayed locked or full.
         """
         self._writer.check_started()
-        await self._commits.append(run_id, expected_version, records, standing)
+        await self._commits.append(run_id, expected_version, records, standing, ring)
 
     @property
     def backlog(self) -> Backlog:
@@ -139,6 +145,14 @@ class SQLiteLog:
         """Return the unfinished runs that `worker` has; see `Log.owned`."""
         return await self._ask(lambda: self._roster.owned(worker))
 
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """Return which runs of `worker` were rung for, and how often; see `Log.rung`."""
+        return await self._ask(lambda: self._roster.rung(worker))
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """Make waiting runs claimable that are due; see `Log.wake`."""
+        return await self._ask(lambda: self._roster.wake(now, limit))
+
     async def release(self, worker: str) -> None:
         """Give up all runs of `worker`; see `Log.release`."""
         await self._ask(lambda: self._roster.release(worker))
@@ -152,7 +166,7 @@ class SQLiteLog:
         """Write a batch in one transaction; see `Backend.commit`."""
         conflicted = await self._writer.run(partial(_commit, batch=batch))
         self._bell.ring()
-        if any(append.standing is not None and is_for_anybody(append.standing) for append in batch):
+        if any(append.ring or (append.standing is not None and append.standing.is_for_anybody) for append in batch):
             self._roster.bell.ring()
         return conflicted
 
@@ -172,7 +186,8 @@ def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str
         ]
         written = [append for append in batch if append.run_id not in conflicted]
         connection.executemany(statement("sqlite_insert"), [row for append in written for row in _rows(append)])
-        note(connection, {append.run_id: append.standing for append in written if append.standing is not None})
+        standings = {append.run_id: append.standing for append in written if append.standing is not None}
+        note(connection, standings, [append.ring for append in written if append.ring is not None])
     return conflicted
 
 

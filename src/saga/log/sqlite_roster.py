@@ -8,13 +8,16 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
 
+from .dues import microseconds, moment
 from .following import Bell
-from .port import Claimable, Standing
+from .port import FOR_EVER, Claimable, Standing
 from .sqlite_connection import SQLiteConnection, transaction
 from .statements import statement
 
-__all__ = ["SQLiteRoster", "is_for_anybody", "note"]
+__all__ = ["SQLiteRoster", "note"]
 
 _POLL_SECONDS = 0.25
 """How soon a ring of another process is heard."""
@@ -50,6 +53,18 @@ class SQLiteRoster:
         """See `Log.owned`."""
         return await self._reader.run(lambda connection: _owned(connection, worker))
 
+    async def rung(self, worker: str) -> Mapping[str, int]:
+        """See `Log.rung`."""
+        return await self._reader.run(lambda connection: _rung(connection, worker))
+
+    async def wake(self, now: datetime, limit: int) -> datetime | None:
+        """See `Log.wake`. Whoever finds that nothing is due does not take the file's write lock."""
+        at = microseconds(now)
+        due_at = await self._reader.run(_next_due)
+        if due_at is not None and due_at <= at:
+            due_at = await self._writer.run(lambda connection: _wake(connection, at, limit))
+        return None if due_at is None else moment(due_at)
+
     async def release(self, worker: str) -> None:
         """See `Log.release`."""
         await self._writer.run(lambda connection: _release(connection, worker))
@@ -66,20 +81,23 @@ class SQLiteRoster:
             await self.bell.wait(heard_here, min(left, _POLL_SECONDS))
 
 
-def note(connection: sqlite3.Connection, standings: Mapping[str, Standing]) -> None:
-    """Take what a batch says of its runs, in the transaction of its events."""
+def note(connection: sqlite3.Connection, standings: Mapping[str, Standing], rings: Collection[str]) -> None:
+    """Take what a batch says of its runs, and for which it rings, in the transaction of its events."""
     for run_id, standing in standings.items():
         if standing.at_rest:
             connection.execute(statement("sqlite_strike"), {"run_id": run_id})
         else:
-            connection.execute(statement("sqlite_note"), {"run_id": run_id, **standing._asdict()})
-    if any(is_for_anybody(standing) for standing in standings.values()):
+            connection.execute(statement("sqlite_note"), _row(run_id, standing))
+    for run_id in rings:
+        connection.execute(statement("sqlite_ring_for"), {"run_id": run_id})
+    if rings or any(standing.is_for_anybody for standing in standings.values()):
         connection.execute(statement("sqlite_ring"))
 
 
-def is_for_anybody(standing: Standing) -> bool:
-    """Whether a run is left to whoever claims it first."""
-    return standing.owner is None and not standing.at_rest
+def _row(run_id: str, standing: Standing) -> dict[str, Any]:
+    owner = "~" if standing.due_at is not None else standing.owner
+    due = None if standing.due_at is None else microseconds(standing.due_at)
+    return {"run_id": run_id, **standing._asdict(), "owner": owner, "due_at": due}
 
 
 def _free(
@@ -97,6 +115,21 @@ def _ring_count(connection: sqlite3.Connection) -> int:
 
 def _owned(connection: sqlite3.Connection, worker: str) -> set[str]:
     return {run_id for (run_id,) in connection.execute(statement("sqlite_owned"), {"worker": worker})}
+
+
+def _rung(connection: sqlite3.Connection, worker: str) -> dict[str, int]:
+    return dict(connection.execute(statement("sqlite_rung"), {"worker": worker}).fetchall())
+
+
+def _next_due(connection: sqlite3.Connection) -> int | None:
+    (due_at,) = connection.execute(statement("sqlite_next_due"), {"for_ever": microseconds(FOR_EVER)}).fetchone()
+    return None if due_at is None else int(due_at)
+
+
+def _wake(connection: sqlite3.Connection, at: int, limit: int) -> int | None:
+    with transaction(connection):
+        connection.execute(statement("sqlite_wake"), {"now": at, "limit": limit})
+    return _next_due(connection)
 
 
 def _release(connection: sqlite3.Connection, worker: str) -> None:

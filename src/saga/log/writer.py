@@ -18,7 +18,7 @@ __all__ = ["Append", "Backend", "GroupCommit", "is_stored"]
 
 
 class Append(NamedTuple):
-    """What one caller wants written: records for a run that has `expected_version` records, and how it then stands.
+    """What one caller wants written: records for a run that has `expected_version` records, and what goes with them.
 
     Its standing changes in the transaction that stores the records, so one that is found stored has changed it already.
     """
@@ -27,6 +27,7 @@ class Append(NamedTuple):
     expected_version: int
     records: Sequence[Record]
     standing: Standing | None = None
+    ring: str | None = None
 
 
 class Backend(Protocol):
@@ -118,7 +119,12 @@ class GroupCommit:
         return Backlog(self._append_count, self._size_bytes, self._commit_count)
 
     async def append(
-        self, run_id: str, expected_version: int, records: Sequence[Record], standing: Standing | None = None
+        self,
+        run_id: str,
+        expected_version: int,
+        records: Sequence[Record],
+        standing: Standing | None = None,
+        ring: str | None = None,
     ) -> None:
         """Hand in an append and wait until it is durable; see `Log.append`.
 
@@ -133,7 +139,7 @@ class GroupCommit:
         if self._closed:
             raise LogUnavailable("the log is closed")
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(Append(run_id, expected_version, tuple(records), standing), loop.create_future())
+        waiting = _Waiting(Append(run_id, expected_version, tuple(records), standing, ring), loop.create_future())
         self._queue.append(waiting)
         self._append_count += 1
         self._size_bytes += waiting.size_bytes

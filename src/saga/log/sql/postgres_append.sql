@@ -1,2 +1,3 @@
-SELECT amends_append_v1(%b::text[], %b::bigint[], %b::text[], %b::bytea[],
-    %b::text[], %b::text[], %b::bigint[], %b::text[], %b::boolean[], %b::boolean[])
+SELECT amends_append_v2(%b::text[], %b::bigint[], %b::text[], %b::bytea[],
+    %b::text[], %b::text[], %b::bigint[], %b::text[], %b::boolean[], %b::boolean[],
+    %b::bigint[], %b::text[], %b::text[])

@@ -26,8 +26,10 @@ CREATE TABLE amends_runs (
     place bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- rises in the order in which runs became unfinished
     saga text NOT NULL,
     version bigint NOT NULL,
-    owner text, -- a worker's token; NULL: whoever claims it first
-    unwinding boolean NOT NULL
+    owner text, -- a worker's token; NULL: whoever claims it first; '~': nobody yet, it waits
+    unwinding boolean NOT NULL,
+    due_at bigint, -- of a run that waits: microseconds since 1970, UTC
+    rung_count bigint NOT NULL DEFAULT 0 -- how often somebody has rung for the run
 ) WITH (
     autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_scale_factor = 0.01,
@@ -35,8 +37,14 @@ CREATE TABLE amends_runs (
     autovacuum_analyze_scale_factor = 0.01
 );
 
--- Serves amends_claimable_v1, which hops from kind to kind in it and reads each kind in the order of its age.
+-- Serves amends_claimable_v2, which hops from kind to kind in it and reads each kind in the order of its age.
 CREATE INDEX amends_runs_claimable_idx ON amends_runs (coalesce(owner, ''), saga, version, unwinding, place);
+
+-- Serves amends_wake_v1: only what waits is in it.
+CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NULL;
+
+-- Serves postgres_rung.sql: only what was ever rung for is in it.
+CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
 
 -- The leases. A worker without a row has none. heartbeat_at has no index, so that a beat touches the row alone.
 CREATE TABLE amends_workers (
@@ -55,9 +63,14 @@ CREATE TABLE amends_schema (
 -- and the first one says what version the run is expected to have. The others have one element for each run that
 -- stands differently from here on; nobody (NULL) is written as an empty owner. Returns the runs that have another
 -- version; they are left out, with their standing.
-CREATE FUNCTION amends_append_v1(
+--
+-- An owner '=' is whoever it is: somebody else writes to the run. An owner '~' is no worker: the run waits until `dues`
+-- says (microseconds since 1970; 0 where it does not wait). `ringers` ring for `rung`: what these have is to be looked
+-- at, and if one of them waits, it is free.
+CREATE FUNCTION amends_append_v2(
     run_ids text[], versions bigint[], topics text[], states bytea[],
-    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[]
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[],
+    dues bigint[], ringers text[], rung text[]
 )
 RETURNS text[]
 LANGUAGE plpgsql
@@ -93,7 +106,7 @@ BEGIN
         -- The channel that the library's own subscriptions listen to.
         PERFORM pg_notify('stored_events', '');
     END IF;
-    IF cardinality(standing_ids) = 0 THEN
+    IF cardinality(standing_ids) = 0 AND cardinality(rung) = 0 THEN
         RETURN conflicted;
     END IF;
 
@@ -104,16 +117,40 @@ BEGIN
         WHERE standing.at_rest AND standing.run_id <> ALL (conflicted)
     );
 
-    INSERT INTO amends_runs AS known (run_id, saga, version, owner, unwinding)
-    SELECT standing.run_id, standing.saga, standing.version, nullif(standing.owner, ''), standing.unwinding
-    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests) WITH ORDINALITY
-        AS standing (run_id, saga, version, owner, unwinding, at_rest, place)
+    INSERT INTO amends_runs AS known (run_id, saga, version, owner, unwinding, due_at)
+    SELECT
+        standing.run_id,
+        standing.saga,
+        standing.version,
+        CASE standing.owner
+            WHEN '=' THEN (SELECT present.owner FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+            ELSE nullif(standing.owner, '')
+        END,
+        standing.unwinding,
+        CASE standing.owner
+            WHEN '=' THEN (SELECT present.due_at FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+            ELSE nullif(standing.due, 0)
+        END
+    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests, dues) WITH ORDINALITY
+        AS standing (run_id, saga, version, owner, unwinding, at_rest, due, place)
     WHERE NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
     ORDER BY standing.place
     ON CONFLICT (run_id) DO UPDATE
-    SET saga = excluded.saga, version = excluded.version, owner = excluded.owner, unwinding = excluded.unwinding;
+    SET
+        saga = excluded.saga,
+        version = excluded.version,
+        owner = excluded.owner,
+        unwinding = excluded.unwinding,
+        due_at = excluded.due_at;
 
-    IF EXISTS (
+    IF cardinality(rung) > 0 THEN
+        UPDATE amends_runs AS known
+        SET rung_count = known.rung_count + 1, owner = nullif(known.owner, '~'), due_at = NULL
+        FROM unnest(ringers, rung) AS ring (by_run_id, run_id)
+        WHERE known.run_id = ring.run_id AND ring.by_run_id <> ALL (conflicted);
+    END IF;
+
+    IF cardinality(rung) > 0 OR EXISTS (
         SELECT FROM unnest(standing_ids, owners, at_rests) AS standing (run_id, owner, at_rest)
         WHERE standing.owner = '' AND NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
     ) THEN
@@ -129,8 +166,9 @@ $body$;
 -- Its cost must not grow with the runs that live workers have, nor with those that nobody here knows. So it never
 -- looks at runs one by one: it hops through the index from owner to owner, and from kind to kind of the free ones, and
 -- then reads the oldest of each wanted kind. The oldest so many runs are among the so many kinds whose oldest runs are
--- the oldest. The planner, who cannot know how few kinds there are, is told the way.
-CREATE FUNCTION amends_claimable_v1(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+-- the oldest. Those that wait are under an owner whom no worker is, and are left out. The planner, who cannot know how
+-- few kinds there are, is told the way.
+CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
 RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
 LANGUAGE sql
 SET enable_seqscan = off
@@ -156,7 +194,7 @@ free AS (
     SELECT owners.owner
     FROM owners
     LEFT JOIN amends_workers AS worker ON worker.worker = owners.owner
-    WHERE owners.owner IS NOT NULL AND (
+    WHERE owners.owner IS NOT NULL AND owners.owner <> '~' AND (
         worker.worker IS NULL
         OR worker.heartbeat_at + make_interval(secs => worker.lease_seconds) <= clock_timestamp()
     )
@@ -210,6 +248,49 @@ CROSS JOIN LATERAL (
 ) AS run
 ORDER BY run.place
 LIMIT run_limit
+$body$;
+
+-- Frees so many of the waiting runs that are due, the longest due first; returns when the next one is due, or NULL. Under
+-- the lock of the appends, like every change to the table, but only if there is anything to free.
+CREATE FUNCTION amends_wake_v1(present bigint, run_limit bigint, for_ever bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $body$
+BEGIN
+    IF EXISTS (SELECT FROM amends_runs WHERE due_at <= present) THEN
+        PERFORM pg_advisory_xact_lock(107126708036723);
+        UPDATE amends_runs SET owner = NULL, due_at = NULL
+        WHERE run_id IN (
+            SELECT run.run_id FROM amends_runs AS run WHERE run.due_at <= present ORDER BY run.due_at LIMIT run_limit
+        );
+    END IF;
+    RETURN (SELECT min(run.due_at) FROM amends_runs AS run WHERE run.due_at < for_ever);
+END;
+$body$;
+
+-- What workers of the version before call, until they are replaced.
+CREATE FUNCTION amends_append_v1(
+    run_ids text[], versions bigint[], topics text[], states bytea[],
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[]
+)
+RETURNS text[]
+LANGUAGE sql
+AS $body$
+SELECT amends_append_v2(
+    run_ids, versions, topics, states, standing_ids, sagas, saga_versions, owners, unwindings, at_rests,
+    array_fill(0::bigint, ARRAY[cardinality(standing_ids)]), '{}', '{}'
+)
+$body$;
+
+-- The same.
+CREATE FUNCTION amends_claimable_v1(
+    known_sagas text[], known_versions bigint[], known boolean, run_limit bigint
+)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+AS $body$
+SELECT * FROM amends_claimable_v2(known_sagas, known_versions, known, run_limit)
 $body$;
 
 -- Gives up a worker's lease and at most so many of its runs; returns how many. Under the lock of the appends, so that

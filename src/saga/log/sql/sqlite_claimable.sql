@@ -4,7 +4,8 @@
 -- Its cost must not grow with the runs that live workers have, nor with those that nobody here knows. So it never looks
 -- at runs one by one: it hops through the index from owner to owner, and from kind to kind of the free ones, each kind
 -- named by the place of its oldest run, and then reads the oldest of each wanted kind. The oldest so many runs are
--- among the so many kinds whose oldest runs are the oldest.
+-- among the so many kinds whose oldest runs are the oldest. Those that wait are under an owner whom no worker is, and
+-- are left out.
 WITH RECURSIVE
 owners (owner) AS (
     SELECT (SELECT coalesce(owner, '') FROM amends_runs ORDER BY coalesce(owner, '') LIMIT 1)
@@ -23,7 +24,7 @@ free (owner) AS (
     SELECT owners.owner
     FROM owners
     LEFT JOIN amends_workers AS worker ON worker.worker = owners.owner
-    WHERE owners.owner IS NOT NULL AND (
+    WHERE owners.owner IS NOT NULL AND owners.owner <> '~' AND (
         worker.worker IS NULL
         OR julianday(worker.heartbeat_at) + worker.lease_seconds / 86400.0 <= julianday('now')
     )

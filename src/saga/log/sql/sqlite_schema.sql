@@ -17,12 +17,20 @@ CREATE TABLE amends_runs (
     run_id TEXT NOT NULL UNIQUE,
     saga TEXT NOT NULL,
     version INTEGER NOT NULL,
-    owner TEXT, -- a worker's token; NULL: whoever claims it first
-    unwinding INTEGER NOT NULL
+    owner TEXT, -- a worker's token; NULL: whoever claims it first; '~': nobody yet, it waits
+    unwinding INTEGER NOT NULL,
+    due_at INTEGER, -- of a run that waits: microseconds since 1970, UTC
+    rung_count INTEGER NOT NULL DEFAULT 0 -- how often somebody has rung for the run
 );
 
 -- Serves sqlite_claimable.sql, which hops from kind to kind in it. Each kind lies in the order of its places.
 CREATE INDEX amends_runs_claimable_idx ON amends_runs (coalesce(owner, ''), saga, version, unwinding);
+
+-- Serves sqlite_wake.sql and sqlite_next_due.sql: only what waits is in it.
+CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NULL;
+
+-- Serves sqlite_rung.sql: only what was ever rung for is in it.
+CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
 
 -- The leases. A worker without a row has none.
 CREATE TABLE amends_workers (

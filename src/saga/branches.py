@@ -1,0 +1,69 @@
+"""Runs branches of a saga side by side as tasks, and waits until all of them have settled.
+
+It leaves no coroutine that was never awaited, and no error that nobody looked at.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Escaped:
+    """What a branch raised that no task may raise: asyncio would end the whole event loop over it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+async def in_place(branch: Coroutine[Any, Any, Any], places: asyncio.Semaphore | None) -> Any:
+    """Await a branch when there is a place for it."""
+    try:
+        if places is None:
+            return await branch
+        async with places:
+            return await branch
+    except (KeyboardInterrupt, SystemExit) as error:
+        return Escaped(error)
+
+
+class Settled:
+    """Counts branches until all have settled."""
+
+    def __init__(self, count: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.all: asyncio.Future[None] = self.loop.create_future()
+        self._count = count
+        self._check()
+
+    def one(self, branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
+        """Return what is to be called when the task of `branch` is done."""
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            branch.close()
+            if not task.cancelled():
+                task.exception()
+            self._count -= 1
+            self._check()
+
+        return ended
+
+    def _check(self) -> None:
+        if not self._count and not self.all.done():
+            self.all.set_result(None)
+
+
+def failures_first(tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+    """Raise the first failure, having looked at all, so that none is reported as never retrieved."""
+    failures = [error for task in tasks if (error := _failure(task)) is not None]
+    if failures:
+        raise failures[0]
+    return tasks
+
+
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    error = task.exception()
+    if error is None and isinstance(result := task.result(), Escaped):
+        return result.error
+    return error

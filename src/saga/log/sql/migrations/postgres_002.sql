@@ -1,0 +1,246 @@
+-- Runs that wait, for a time or for a signal: such a run has the owner '~', whom no worker is, and is not looked at until
+-- it is due or rung for.
+ALTER TABLE amends_runs
+ADD COLUMN due_at bigint, -- microseconds since 1970, UTC
+ADD COLUMN rung_count bigint NOT NULL DEFAULT 0; -- how often somebody has rung for the run
+
+-- Serves amends_wake_v1: only what waits is in it.
+CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NULL;
+
+-- Serves postgres_rung.sql: only what was ever rung for is in it.
+CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
+
+-- Writes a batch of appends. The first four arrays have one element an event: versions of one run follow each other,
+-- and the first one says what version the run is expected to have. The others have one element for each run that
+-- stands differently from here on; nobody (NULL) is written as an empty owner. Returns the runs that have another
+-- version; they are left out, with their standing.
+--
+-- An owner '=' is whoever it is: somebody else writes to the run. An owner '~' is no worker: the run waits until `dues`
+-- says (microseconds since 1970; 0 where it does not wait). `ringers` ring for `rung`: what these have is to be looked
+-- at, and if one of them waits, it is free.
+CREATE FUNCTION amends_append_v2(
+    run_ids text[], versions bigint[], topics text[], states bytea[],
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[],
+    dues bigint[], ringers text[], rung text[]
+)
+RETURNS text[]
+LANGUAGE plpgsql
+AS $body$
+DECLARE
+    conflicted text[];
+BEGIN
+    -- Positions are drawn and committed under one lock, so nobody ever sees a position before a lower one. Writers of
+    -- this function meet in the advisory lock. Writers of the eventsourcing library take LOCK TABLE ... EXCLUSIVE,
+    -- which waits for our ROW EXCLUSIVE and makes it wait; two of ours would not stop each other by that alone, and
+    -- taking EXCLUSIVE ourselves would also hold up autovacuum's ANALYZE, which the planner needs here.
+    PERFORM pg_advisory_xact_lock(107126708036723);
+    LOCK TABLE stored_events IN ROW EXCLUSIVE MODE;
+
+    SELECT coalesce(array_agg(expected.run_id), '{}') INTO conflicted
+    FROM (
+        SELECT event.run_id, min(event.version) - 1 AS version
+        FROM unnest(run_ids, versions) AS event (run_id, version)
+        GROUP BY event.run_id
+    ) AS expected
+    WHERE expected.version <> coalesce(
+        (SELECT max(stored.originator_version) FROM stored_events AS stored WHERE stored.originator_id = expected.run_id),
+        0
+    );
+
+    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    SELECT event.run_id, event.version, event.topic, event.state
+    FROM unnest(run_ids, versions, topics, states) WITH ORDINALITY AS event (run_id, version, topic, state, place)
+    WHERE event.run_id <> ALL (conflicted)
+    ORDER BY event.place;
+
+    IF FOUND THEN
+        -- The channel that the library's own subscriptions listen to.
+        PERFORM pg_notify('stored_events', '');
+    END IF;
+    IF cardinality(standing_ids) = 0 AND cardinality(rung) = 0 THEN
+        RETURN conflicted;
+    END IF;
+
+    DELETE FROM amends_runs
+    WHERE run_id IN (
+        SELECT standing.run_id
+        FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest)
+        WHERE standing.at_rest AND standing.run_id <> ALL (conflicted)
+    );
+
+    INSERT INTO amends_runs AS known (run_id, saga, version, owner, unwinding, due_at)
+    SELECT
+        standing.run_id,
+        standing.saga,
+        standing.version,
+        CASE standing.owner
+            WHEN '=' THEN (SELECT present.owner FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+            ELSE nullif(standing.owner, '')
+        END,
+        standing.unwinding,
+        CASE standing.owner
+            WHEN '=' THEN (SELECT present.due_at FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+            ELSE nullif(standing.due, 0)
+        END
+    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests, dues) WITH ORDINALITY
+        AS standing (run_id, saga, version, owner, unwinding, at_rest, due, place)
+    WHERE NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
+    ORDER BY standing.place
+    ON CONFLICT (run_id) DO UPDATE
+    SET
+        saga = excluded.saga,
+        version = excluded.version,
+        owner = excluded.owner,
+        unwinding = excluded.unwinding,
+        due_at = excluded.due_at;
+
+    IF cardinality(rung) > 0 THEN
+        UPDATE amends_runs AS known
+        SET rung_count = known.rung_count + 1, owner = nullif(known.owner, '~'), due_at = NULL
+        FROM unnest(ringers, rung) AS ring (by_run_id, run_id)
+        WHERE known.run_id = ring.run_id AND ring.by_run_id <> ALL (conflicted);
+    END IF;
+
+    IF cardinality(rung) > 0 OR EXISTS (
+        SELECT FROM unnest(standing_ids, owners, at_rests) AS standing (run_id, owner, at_rest)
+        WHERE standing.owner = '' AND NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
+    ) THEN
+        PERFORM pg_notify('amends_work', '');
+    END IF;
+    RETURN conflicted;
+END;
+$body$;
+
+-- Returns unfinished runs that nobody has, or whose owner's lease has lapsed, oldest first: those of the known sagas
+-- and versions (of a run that unwinds, the name is enough), or else all others.
+--
+-- Its cost must not grow with the runs that live workers have, nor with those that nobody here knows. So it never
+-- looks at runs one by one: it hops through the index from owner to owner, and from kind to kind of the free ones, and
+-- then reads the oldest of each wanted kind. The oldest so many runs are among the so many kinds whose oldest runs are
+-- the oldest. Those that wait are under an owner whom no worker is, and are left out. The planner, who cannot know how
+-- few kinds there are, is told the way.
+CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $body$
+WITH RECURSIVE
+owners AS (
+    (SELECT coalesce(run.owner, '') AS owner FROM amends_runs AS run ORDER BY coalesce(run.owner, '') LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT coalesce(run.owner, '')
+        FROM amends_runs AS run
+        WHERE coalesce(run.owner, '') > owners.owner
+        ORDER BY coalesce(run.owner, '')
+        LIMIT 1
+    )
+    FROM owners
+    WHERE owners.owner IS NOT NULL
+),
+free AS (
+    SELECT owners.owner
+    FROM owners
+    LEFT JOIN amends_workers AS worker ON worker.worker = owners.owner
+    WHERE owners.owner IS NOT NULL AND owners.owner <> '~' AND (
+        worker.worker IS NULL
+        OR worker.heartbeat_at + make_interval(secs => worker.lease_seconds) <= clock_timestamp()
+    )
+),
+kinds AS (
+    SELECT free.owner, kind.saga, kind.version, kind.unwinding, kind.place
+    FROM free
+    CROSS JOIN LATERAL (
+        SELECT run.saga, run.version, run.unwinding, run.place
+        FROM amends_runs AS run
+        WHERE coalesce(run.owner, '') = free.owner
+        ORDER BY run.saga, run.version, run.unwinding, run.place
+        LIMIT 1
+    ) AS kind
+    UNION ALL
+    SELECT kinds.owner, kind.saga, kind.version, kind.unwinding, kind.place
+    FROM kinds
+    CROSS JOIN LATERAL (
+        SELECT run.saga, run.version, run.unwinding, run.place
+        FROM amends_runs AS run
+        WHERE
+            coalesce(run.owner, '') = kinds.owner
+            AND (run.saga, run.version, run.unwinding) > (kinds.saga, kinds.version, kinds.unwinding)
+        ORDER BY run.saga, run.version, run.unwinding, run.place
+        LIMIT 1
+    ) AS kind
+),
+wanted AS (
+    SELECT kinds.owner, kinds.saga, kinds.version, kinds.unwinding
+    FROM kinds
+    WHERE known = EXISTS (
+        SELECT
+        FROM unnest(known_sagas, known_versions) AS mine (saga, version)
+        WHERE mine.saga = kinds.saga AND (mine.version = kinds.version OR kinds.unwinding)
+    )
+    ORDER BY kinds.place
+    LIMIT run_limit
+)
+SELECT run.run_id, wanted.saga, wanted.version, wanted.unwinding, wanted.owner <> ''
+FROM wanted
+CROSS JOIN LATERAL (
+    SELECT run.run_id, run.place
+    FROM amends_runs AS run
+    WHERE
+        coalesce(run.owner, '') = wanted.owner
+        AND run.saga = wanted.saga
+        AND run.version = wanted.version
+        AND run.unwinding = wanted.unwinding
+    ORDER BY run.place
+    LIMIT run_limit
+) AS run
+ORDER BY run.place
+LIMIT run_limit
+$body$;
+
+-- Frees so many of the waiting runs that are due, the longest due first; returns when the next one is due, or NULL. Under
+-- the lock of the appends, like every change to the table, but only if there is anything to free.
+CREATE FUNCTION amends_wake_v1(present bigint, run_limit bigint, for_ever bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $body$
+BEGIN
+    IF EXISTS (SELECT FROM amends_runs WHERE due_at <= present) THEN
+        PERFORM pg_advisory_xact_lock(107126708036723);
+        UPDATE amends_runs SET owner = NULL, due_at = NULL
+        WHERE run_id IN (
+            SELECT run.run_id FROM amends_runs AS run WHERE run.due_at <= present ORDER BY run.due_at LIMIT run_limit
+        );
+    END IF;
+    RETURN (SELECT min(run.due_at) FROM amends_runs AS run WHERE run.due_at < for_ever);
+END;
+$body$;
+
+-- What workers of the version before call, until they are replaced.
+CREATE OR REPLACE FUNCTION amends_append_v1(
+    run_ids text[], versions bigint[], topics text[], states bytea[],
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[]
+)
+RETURNS text[]
+LANGUAGE sql
+AS $body$
+SELECT amends_append_v2(
+    run_ids, versions, topics, states, standing_ids, sagas, saga_versions, owners, unwindings, at_rests,
+    array_fill(0::bigint, ARRAY[cardinality(standing_ids)]), '{}', '{}'
+)
+$body$;
+
+-- The same.
+CREATE OR REPLACE FUNCTION amends_claimable_v1(
+    known_sagas text[], known_versions bigint[], known boolean, run_limit bigint
+)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+AS $body$
+SELECT * FROM amends_claimable_v2(known_sagas, known_versions, known, run_limit)
+$body$;
+INSERT INTO amends_schema (version) VALUES (2);

@@ -1,0 +1,122 @@
+"""What handles ask of a coordinator: to read a run, to wait until it rests, and to tell it something.
+
+A command is an event that is appended by whoever gives it. Where the run is hosted in this process, its driver takes it
+as it takes everything that happens to the run; else it is written behind what is in the log, and rung for, so that the
+worker that has the run re-reads it, or the one that claims it next finds it (decision record 030).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..actions.values import JsonText, ValueType
+from ..errors import AppendConflict, CommandRefused, LogUnavailable, SignalConflict, UnknownName
+from .decisions import decide
+from .events import Event
+from .host import Host
+from .hosting import Hosting
+from .letting_go import LetGo
+from .moments import Moment, Signal
+from .standing import standing_of
+from .state import RunState, evolve, fold
+
+POLL_SECONDS = (0.05, 1.0)
+"""First and longest pause between two looks at a run that is hosted elsewhere."""
+
+WAITING_POLL_SECONDS = 5.0
+"""The longest pause, if the run only waits."""
+
+
+ANY_PAYLOAD: ValueType[Any] = ValueType(Any, "payload")
+
+
+class Runs:
+    """The runs of a log, as they are seen from one coordinator.
+
+    Args:
+        opened: returns what the coordinator hosts, and what its drivers share; raises `CoordinatorClosed`.
+    """
+
+    def __init__(self, opened: Callable[[], tuple[Host, Hosting]]) -> None:
+        self._opened = opened
+
+    async def events(self, run_id: str) -> list[Event]:
+        """Return a run's events; see `RunHandle.history`."""
+        host, _ = self._opened()
+        records = await host.log.read(run_id)
+        if not records:
+            raise UnknownName("run", run_id)
+        return [host.codec.decode(record) for record in records]
+
+    async def state(self, run_id: str) -> RunState:
+        """Return a run as it stands in the log."""
+        return fold(run_id, await self.events(run_id))
+
+    async def at_rest(self, run_id: str) -> RunState:
+        """Wait until a run has ended or is parked, and return it."""
+        state = RunState(run_id)
+        pause, longest = POLL_SECONDS
+        while True:
+            host, hosting = self._opened()
+            driver = hosting.drivers.get(run_id)
+            if driver is not None:
+                try:
+                    return await driver.finished.wait()
+                except (AppendConflict, LetGo, LogUnavailable):
+                    pause = POLL_SECONDS[0]  # Somebody else has the run, or nobody; look on.
+            for record in await host.log.read(run_id, state.version):
+                evolve(state, host.codec.decode(record))
+            if not state.version:
+                raise UnknownName("run", run_id)
+            if state.at_rest:
+                return state
+            await hosting.until_hosted(run_id, pause)
+            pause = min(WAITING_POLL_SECONDS if state.only_waits else longest, pause * 2)
+
+    async def command(self, run_id: str, moment: Moment) -> RunState:
+        """Carry out what a person says to a run, wherever it is hosted, and return it as it then stands.
+
+        Where nothing follows from `moment`, the run stays as it is.
+        """
+        while True:
+            host, hosting = self._opened()
+            driver = hosting.drivers.get(run_id)
+            try:
+                if driver is not None and driver.takes_commands:
+                    driver.take(moment)
+                    await driver.durable()
+                    return driver.state
+                state = await self.state(run_id)
+                events = decide(state, moment, host.clock.now())
+                return await self._append(host, state, events) if events else state
+            except (AppendConflict, LetGo):
+                continue  # Somebody else was faster, or the run was let go of; see how it stands now.
+
+    async def signal(self, run_id: str, name: str, payload: object, *, by: str, key: str) -> None:
+        """Record a signal, unless the run has one of this key; see `RunHandle.signal`."""
+        host, _ = self._opened()
+        state = await self.state(run_id)
+        saga = host.registry.recorded_saga(state.saga, state.saga_version)
+        text = _encoded(saga.signals if saga else None, name, payload)
+        state = await self.command(run_id, Signal(name, text, by, key))
+        received = state.waits.received.get(key)
+        if received is None:
+            raise CommandRefused(run_id, state.status, "nobody would hear a signal")
+        if received != (name, text):
+            raise SignalConflict(run_id, key)
+
+    async def _append(self, host: Host, state: RunState, events: Sequence[Event]) -> RunState:
+        version, standing = state.version, standing_of(state)
+        for event in events:
+            evolve(state, event)
+        after = standing_of(state)
+        change = None if after is None or after == standing else after._replace(owner=None, outside=True)
+        records = [host.codec.encode(event) for event in events]
+        await host.log.append(state.run_id, version, records, change, ring=state.run_id)
+        return state
+
+
+def _encoded(signals: Mapping[str, ValueType[Any]] | None, name: str, payload: object) -> JsonText:
+    if signals and name not in signals:
+        raise UnknownName("signal", name, sorted(signals))
+    kind = (signals or {}).get(name, ANY_PAYLOAD)
+    return kind.encode(payload)

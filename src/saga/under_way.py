@@ -1,0 +1,113 @@
+"""What is under way for one run: attempts that were entered, and timers that were set.
+
+Both begin because a durable event obliges to it, and end in a moment for the driver.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .host import Host
+from .moments import RetryDue, TimerDue, UndoDue
+from .state import RunState, Step
+
+T = TypeVar("T")
+
+LONGEST_SECONDS = 3_600.0
+"""How long a timer sleeps before it looks at the clock again, which may have been set."""
+
+Entry = Callable[[Step, int, Tell], Coroutine[Any, Any, DoMoment | UndoMoment | None]]
+
+
+class Told(Protocol):
+    """Whoever is told what came of it."""
+
+    def ended(self, moment: DoMoment | UndoMoment) -> None:
+        """An attempt has ended, or has become a straggler."""
+        ...
+
+    def is_due(self, moment: RetryDue | UndoDue | TimerDue) -> None:
+        """A time has come."""
+        ...
+
+    def broke_off(self, error: Exception) -> None:
+        """A fault of ours in an attempt."""
+        ...
+
+
+class UnderWay:
+    """The attempts and timers of one run.
+
+    Args:
+        state: the run.
+        host: what the coordinator's drivers share.
+        attempts: enters handlers.
+        told: is told what came of them.
+    """
+
+    def __init__(self, state: RunState, host: Host, attempts: Attempts, told: Told) -> None:
+        self._state = state
+        self._loop = host.loop
+        self._clock = host.clock
+        self._attempts = attempts
+        self._told = told
+        self._entered: dict[str, asyncio.Task[None]] = {}
+        """The attempts under way, by step; without those that became stragglers."""
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def has_attempts(self) -> bool:
+        """Whether any attempt is under way."""
+        return bool(self._entered)
+
+    def do(self, path: str, attempt: int) -> None:
+        """Enter the handler of a step."""
+        self._enter(self._attempts.do, path, attempt)
+
+    def undo(self, path: str, attempt: int) -> None:
+        """Enter the undo of a step."""
+        self._enter(self._attempts.undo, path, attempt)
+
+    def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
+        """Tell `moment` at this time."""
+        self.call(at, moment.path, self._told.is_due, moment)
+
+    def call(self, at: datetime, key: str, call: Callable[[T], None], argument: T) -> None:
+        """Call something at this time, unless `stop` comes first. Each key has one timer.
+
+        The loop's clock and the wall's may drift apart, or the wall's be set: it is never called early by the wall's.
+        """
+
+        def look() -> None:
+            if self._clock.now() < at:
+                self.call(at, key, call, argument)
+            else:
+                call(argument)
+
+        delay = (at - self._clock.now()) / timedelta(seconds=1)
+        self._timers[key] = self._loop.call_later(min(max(0.0, delay), LONGEST_SECONDS), look)
+
+    def stop(self) -> None:
+        """Cancel what is under way: the run is not ours any more, or has ended."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for task in self._entered.values():
+            task.cancel()
+
+    def _enter(self, entry: Entry, path: str, attempt: int) -> None:
+        self._entered[path] = self._loop.create_task(self._attempt(entry, path, attempt))
+
+    async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
+        try:
+            moment = await entry(self._state.steps[path], attempt, self._ended)
+        except Exception as error:
+            self._told.broke_off(error)
+        else:
+            if moment is not None:
+                self._ended(moment)
+
+    def _ended(self, moment: DoMoment | UndoMoment) -> None:
+        self._entered.pop(moment.path, None)
+        self._told.ended(moment)

@@ -1,0 +1,58 @@
+"""What undoing a run would do, before anybody asks for it: a pure function of its state."""
+
+from dataclasses import dataclass
+
+from .events import Remaining, RemainingWhy
+from .state import RunState, UndoStatus
+from .unwind import plan_unwind
+
+_DONE = (UndoStatus.COMPENSATED, UndoStatus.WAIVED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUndo:
+    """An undo that would be entered.
+
+    Attributes:
+        step: the step's path.
+        action: its action.
+        stage: from 1; every undo of the stages before has ended before this one begins, at the latest.
+    """
+
+    step: str
+    action: str
+    stage: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPlan:
+    """What would be undone, and what not.
+
+    Attributes:
+        undos: in the order of their stages.
+        remaining: what would stand all the same, and why.
+        is_committed: the run has passed its point of no return, so that nothing at all is undone.
+    """
+
+    undos: tuple[PlannedUndo, ...]
+    remaining: tuple[Remaining, ...]
+    is_committed: bool
+
+
+def undo_plan(state: RunState) -> UndoPlan:
+    """Return what would be undone of a run, as it stands."""
+    plan = plan_unwind(step for step in state.steps.values() if step.undo not in _DONE)
+    stages: list[int] = []
+    highest = [0]
+    for path in plan.order:
+        stages.append(highest[plan.waits_for[path]] + 1)
+        highest.append(max(highest[-1], stages[-1]))
+    undos = [PlannedUndo(p, state.steps[p].action, stage) for p, stage in zip(plan.order, stages, strict=True)]
+    remaining = tuple(
+        Remaining(step=step.path, action=step.action, why=RemainingWhy.IRREVERSIBLE)
+        for step in state.steps.values()
+        if step.stands and step.irreversible
+    )
+    if state.commits:
+        return UndoPlan((), remaining, is_committed=True)
+    return UndoPlan(tuple(sorted(undos, key=lambda undo: undo.stage)), remaining, is_committed=False)
