@@ -9,6 +9,9 @@ from .audit_search import AuditPage, RunFilter
 from .audit_view import AuditView, SagaCount
 from .chain import Breach, BreachKind
 from .follower import Follower
+from .hook_rows import Since
+from .hooks import Hooks
+from .notices import RunNotice
 from .projection import Delete, Projection, RecordedEvent, Table, Upsert
 from .pursuit import FollowerState, Role
 from .rebuilding import RebuildProgress, rebuild
@@ -30,6 +33,7 @@ __all__ = [
     "Delete",
     "Follower",
     "FollowerState",
+    "Hooks",
     "KeptHead",
     "Projection",
     "ProjectionStatus",
@@ -39,9 +43,11 @@ __all__ = [
     "RecordedEvent",
     "Role",
     "RunFilter",
+    "RunNotice",
     "SagaCount",
     "SealProgress",
     "Sealer",
+    "Since",
     "StepState",
     "Table",
     "UndoState",

@@ -100,6 +100,7 @@ class PostgresDatabase:
         """Take an advisory lock of a connection that is kept for it; it ends with the connection."""
         try:
             keeper = psycopg.connect(autocommit=True, **self._parameters)
+            keeper.execute(statement("keeper", self.kind))
             row = keeper.execute(statement("lock", self.kind), {"name": f"amends {name}"}).fetchone()
         except psycopg.Error as error:
             raise mapped(error) from error
@@ -107,6 +108,17 @@ class PostgresDatabase:
             keeper.close()
             return False
         self._keeper = keeper
+        return True
+
+    def has_lock(self) -> bool:
+        """Tell whether the connection that keeps the lock is still there."""
+        if self._keeper is None:
+            return False
+        try:
+            self._keeper.execute(statement("alive", self.kind))
+        except psycopg.Error:
+            self.unlock()
+            return False
         return True
 
     def unlock(self) -> None:
