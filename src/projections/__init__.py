@@ -7,6 +7,7 @@ from .audit import Audit
 from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, AuditStep, CommandKind, StepState, UndoState
 from .audit_search import AuditPage, RunFilter
 from .audit_view import AuditView, SagaCount
+from .bulk import BulkOutcome, BulkResult, tell_all
 from .chain import Breach, BreachKind
 from .follower import Follower
 from .hook_rows import Since
@@ -29,6 +30,8 @@ __all__ = [
     "AuditView",
     "Breach",
     "BreachKind",
+    "BulkOutcome",
+    "BulkResult",
     "CommandKind",
     "Delete",
     "Follower",
@@ -55,6 +58,7 @@ __all__ = [
     "Verification",
     "VerifyProgress",
     "rebuild",
+    "tell_all",
     "verify",
     "verify_run",
 ]
