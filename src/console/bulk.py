@@ -136,7 +136,7 @@ async def _carry_out(arguments: argparse.Namespace, bulk: Bulk, wheres: "Sequenc
             for where in wheres:
                 left = _left(arguments.limit, told.total())
                 outcomes = tell_all(coordinator, audit, command, by=arguments.by, where=where, limit=left)
-                async with aclosing(outcomes):  # type: ignore[type-var]
+                async with aclosing(outcomes):
                     async for outcome in outcomes:
                         told[outcome.result] += 1
                         _say(arguments, _as_json(outcome), f"{_word(outcome, bulk)} {_detail(outcome)}")

@@ -4,7 +4,8 @@ The runs are taken from the audit view, page by page, so a million of them need 
 told depends on its log alone. The view may lag: a run that has moved on since is told, and stays as it is.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -61,7 +62,7 @@ async def tell_all(
     by: str,
     where: RunFilter | None = None,
     limit: int | None = None,
-) -> AsyncIterator[BulkOutcome]:
+) -> AsyncGenerator[BulkOutcome, None]:
     """Tell each run that a filter finds, those first that were started last; done again, it changes nothing.
 
     Whoever stops asking for outcomes stops between two runs. Runs that are started meanwhile, and runs that come to
@@ -83,14 +84,19 @@ async def tell_all(
         ProjectionOutdated: there is no audit view here, or it was made by another version of it.
         LogUnavailable: the database does not answer; whether the last run was told is not known. Begin again.
     """
-    async for run in matching(audit, where, limit=limit):
-        try:
-            changed, status = await tell(coordinator.handle(run.run_id), command, by=by)
-            yield BulkOutcome(run.run_id, BulkResult.CHANGED if changed else BulkResult.UNCHANGED, status)
-        except LogUnavailable:
-            raise
-        except AmendsError as error:
-            yield BulkOutcome(run.run_id, BulkResult.FAILED, None, describe(error).message)
+    async with aclosing(matching(audit, where, limit=limit)) as runs:
+        async for run in runs:
+            yield await _outcome(coordinator.handle(run.run_id), command, by)
+
+
+async def _outcome(handle: RunHandle[Any], command: Command, by: str) -> BulkOutcome:
+    try:
+        changed, status = await tell(handle, command, by=by)
+    except LogUnavailable:
+        raise
+    except AmendsError as error:
+        return BulkOutcome(handle.run_id, BulkResult.FAILED, None, describe(error).message)
+    return BulkOutcome(handle.run_id, BulkResult.CHANGED if changed else BulkResult.UNCHANGED, status)
 
 
 async def tell(handle: RunHandle[Any], command: Command, *, by: str) -> tuple[bool, RunStatus]:
@@ -108,7 +114,7 @@ async def tell(handle: RunHandle[Any], command: Command, *, by: str) -> tuple[bo
 
 async def matching(
     audit: AuditView, where: RunFilter | None = None, *, limit: int | None = None
-) -> AsyncIterator[AuditRun]:
+) -> AsyncGenerator[AuditRun, None]:
     """Yield each run that a filter finds, those first that were started last.
 
     Args:

@@ -1,6 +1,7 @@
 """Hooks on real databases: what is delivered, in which order, what is repeated, and what is set aside."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from tenacity import stop_after_attempt, wait_none
 
 from amends import Call, DefinitionError, InvalidValue, LogUnavailable, ProjectionAhead, RunStatus, UnknownName
+from amends.console.cli import main
 from amends.projections import Audit, Follower, Hooks, Projections, Role, RunNotice
 from amends.projections.database import open_database
 from amends.projections.pursuit import TAKEOVER_SECONDS
@@ -411,3 +413,41 @@ def test_hooks_that_do_not_fit_are_refused_when_they_are_made(
     """Long before the first alarm."""
     with pytest.raises(DefinitionError, match=says):
         Hooks(sqlite_url, **keywords)
+
+
+def test_the_quarantine_is_listed_and_delivered_again_from_the_command_line(
+    shared_log_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By whoever is on call, while the hooks are in another process; `stats` says that something is set aside."""
+    fill(shared_log_url, {"poison": parked_run(), "good": parked_run()})
+    told = Told("poison")
+    where = ("--url", shared_log_url)
+
+    def amends(*arguments: str) -> tuple[int, str]:
+        code = main([*arguments, *where])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    asyncio.run(deliver(shared_log_url, on_parked=told, since="beginning", **QUICK))
+    code, shown = amends("quarantine", "alerts")
+    assert (code, "poison" in shown, "RuntimeError: no way" in shown, "good" in shown) == (0, True, True, False)
+    code, shown = amends("stats")
+    assert (code, "alerts" in shown) == (1, True)
+    (aside,) = json.loads(amends("quarantine", "alerts", "--json")[1])
+    assert amends("quarantine", "alerts", "--again", str(aside["position"])) == (
+        0,
+        "asked for 1 to be delivered again\n",
+    )
+    told.poison.clear()
+
+    async def once_more() -> None:
+        async with Hooks(shared_log_url, on_parked=told), Projections(shared_log_url) as projections:
+            while await projections.quarantined("alerts"):  # noqa: ASYNC110 - it is changed by the hooks
+                await asyncio.sleep(0.02)
+
+    asyncio.run(once_more())
+    assert told.runs.count("poison") == 4
+    assert amends("quarantine", "alerts") == (0, "nothing is set aside\n")
+    assert amends("quarantine", "alerts", "--again", "all", "--json") == (0, '{"asked_for": 0}\n')
+    assert amends("quarantine", "nobody")[0] == 1
+    assert amends("quarantine", "audit", "--again", "all")[0] == 1

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 
 from amends import Coordinator, Run, RunStatus, action, saga
-from amends.projections import Hooks, RunNotice
+from amends.projections import Hooks, Role, RunNotice
 from tests.integration.test_hooks import Told, completed_run, parked_run, until, until_async
 from tests.integration.test_projections import rows
 from tests.tree import ROOT
@@ -102,6 +102,36 @@ def test_a_backend_that_is_terminated_repeats_at_most_and_goes_on(postgres_url: 
     asyncio.run(scenario())
     assert sorted(set(hook.runs)) == ["a", "b", "c"]
     assert len(hook.runs) <= 5
+
+
+def test_whoever_loses_the_lock_inside_a_hook_finds_the_position_moved(postgres_url: str) -> None:
+    """It cannot know while it is inside: one notice comes twice, with one key, and then it stands by."""
+    first, second = Told(), Told()
+    go = asyncio.Event()
+
+    async def slow(notice: RunNotice) -> None:
+        await first(notice)
+        await go.wait()
+
+    async def scenario() -> None:
+        async with Hooks(postgres_url, on_parked=slow) as loser, Hooks(postgres_url, on_parked=second) as taker:
+            await until(lambda: taker.state.role is Role.STANDING_BY)
+            await asyncio.to_thread(fill, postgres_url, {"a": parked_run()})
+            await until(lambda: first.runs)
+            while not second.runs:
+                await asyncio.to_thread(terminate, postgres_url)
+                await asyncio.sleep(0.2)
+            await taker.caught_up()
+            go.set()
+            await until(lambda: loser.state.role is Role.STANDING_BY)
+            await asyncio.to_thread(fill, postgres_url, {"b": parked_run()})
+            await taker.caught_up()
+
+    asyncio.run(scenario())
+    assert first.runs == ["a"]
+    assert second.runs[-1] == "b"
+    assert set(second.runs) == {"a", "b"}
+    assert {each.idempotency_key for each in first.notices} <= {each.idempotency_key for each in second.notices}
 
 
 def terminate(url: str) -> None:
