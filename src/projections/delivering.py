@@ -44,6 +44,7 @@ class Delivery(Pursuit):
         self, log: Log, worker: Worker, name: str, clock: Clock, *, codec: EventCodec, teller: Teller, since: Since
     ) -> None:
         super().__init__(log, worker, name, clock)
+        self.state = FollowerState(name, Role.STANDING_BY)  # until the lock is ours
         self._codec = codec
         self._teller = teller
         self._since = since

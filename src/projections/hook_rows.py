@@ -86,6 +86,8 @@ def go_on_from(transaction: Transaction, copy: Copy, where: Since | int, now: da
     about: dict[str, Cell] = {"run_id": moved.last_run_id, "version": moved.last_version, "now": now}
     transaction.execute("track", {"tracked": moved.tracked, "position": moved.position})
     transaction.execute("touch", moved.key | {"state": moved.state} | about)
+    # What is told of once more is not to be found in quarantine already.
+    transaction.execute("forget_behind", moved.key | {"position": moved.position})
     return moved.position
 
 

@@ -100,8 +100,12 @@ class PostgresDatabase:
         """Take an advisory lock of a connection that is kept for it; it ends with the connection."""
         try:
             keeper = psycopg.connect(autocommit=True, **self._parameters)
-            keeper.execute(statement("keeper", self.kind))
-            row = keeper.execute(statement("lock", self.kind), {"name": f"amends {name}"}).fetchone()
+            try:
+                keeper.execute(statement("keeper", self.kind))
+                row = keeper.execute(statement("lock", self.kind), {"name": f"amends {name}"}).fetchone()
+            except BaseException:
+                keeper.close()
+                raise
         except psycopg.Error as error:
             raise mapped(error) from error
         if row is None or not row[0]:

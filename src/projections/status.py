@@ -10,7 +10,7 @@ from ..errors import LogCorrupt, ProjectionAhead, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.log.port import Record
 from .copies import Copy, State, copies, exists, head, live_copy, verify
-from .cursors import checked_limit
+from .cursors import checked_limit, checked_position
 from .database import Transaction, Worker, open_database
 from .hook_rows import Since, go_on_from
 from .projection import Cell
@@ -153,10 +153,14 @@ class Projections:
             limit: at most so many, 1 to 1,000.
 
         Raises:
-            InvalidValue: the limit cannot be.
+            InvalidValue: the limit or the position cannot be.
             LogUnavailable: the database does not answer.
         """
-        wanted: dict[str, Cell] = {"name": name, "after": after_position, "limit": checked_limit(limit)}
+        wanted: dict[str, Cell] = {
+            "name": name,
+            "after": checked_position(after_position),
+            "limit": checked_limit(limit),
+        }
 
         def look(transaction: Transaction) -> list[dict[str, Any]]:
             return transaction.records("quarantined", wanted) if exists(transaction) else []
@@ -176,12 +180,14 @@ class Projections:
 
         Raises:
             UnknownName: there are no hooks of that name.
+            InvalidValue: the position cannot be.
             LogUnavailable: the database does not answer.
         """
+        wanted = None if position is None else checked_position(position)
 
         def ask(transaction: Transaction) -> int:
             _hooks(transaction, name)
-            return transaction.execute("ask_again", {"name": name, "position": position, "now": self._clock.now()})
+            return transaction.execute("ask_again", {"name": name, "position": wanted, "now": self._clock.now()})
 
         return await self._worker.run(lambda database: database.write(ask))
 
@@ -200,6 +206,7 @@ class Projections:
             InvalidValue: the log has no event at that position.
             LogUnavailable: the database does not answer.
         """
+        where = where if isinstance(where, Since) else checked_position(where)
 
         def go(transaction: Transaction) -> int:
             return go_on_from(transaction, _hooks(transaction, name), where, self._clock.now())

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tenacity import stop_after_attempt, wait_none
 
 from amends import Call, DefinitionError, InvalidValue, LogUnavailable, ProjectionAhead, RunStatus, UnknownName
 from amends.console.cli import main
-from amends.projections import Audit, Follower, Hooks, Projections, Role, RunNotice
+from amends.projections import Audit, Follower, Hooks, Projections, Role, RunNotice, Since
 from amends.projections.database import open_database
 from amends.projections.pursuit import TAKEOVER_SECONDS
 from amends.saga import events as e
@@ -227,22 +228,24 @@ def test_two_stand_by_each_other(shared_log_url: str) -> None:
 
     async def scenario() -> None:
         async with Hooks(shared_log_url, on_parked=second, drain_seconds=0) as other:
+            await until(lambda: other.state.role is Role.FOLLOWING)
             async with Hooks(shared_log_url, on_parked=slow, drain_seconds=0) as one:
-                await until(lambda: Role.STANDING_BY in (one.state.role, other.state.role))
-                assert other.state.role is Role.FOLLOWING
-            fill_in_thread = asyncio.to_thread(fill, shared_log_url, {"a": parked_run()})
-            await fill_in_thread
+                assert (one.state.role, other.state.role) == (Role.STANDING_BY, Role.FOLLOWING)
+                await asyncio.to_thread(fill, shared_log_url, {"a": parked_run()})
+                await one.caught_up()
             await other.caught_up()
         assert (first.runs, second.runs) == ([], ["a"])
-        one = await Hooks(shared_log_url, on_parked=slow, drain_seconds=0).__aenter__()
-        async with Hooks(shared_log_url, on_parked=second) as other:
+        async with AsyncExitStack() as ending, AsyncExitStack() as stack:
+            one = await stack.enter_async_context(Hooks(shared_log_url, on_parked=slow, drain_seconds=0))
+            await until(lambda: one.state.role is Role.FOLLOWING)
+            other = await ending.enter_async_context(Hooks(shared_log_url, on_parked=second))
             await asyncio.to_thread(fill, shared_log_url, {"b": parked_run()})
             await inside.wait()
             began = time.monotonic()
             await until(lambda: time.monotonic() - began > 1.2 * TAKEOVER_SECONDS)
             assert other.state.role is Role.STANDING_BY
             assert (first.runs, second.runs) == (["b"], ["a"])
-            await one.__aexit__(None, None, None)  # cut off inside its hook
+            await stack.aclose()  # cut off inside its hook
             await other.caught_up()
             assert second.runs == ["a", "b"]
 
@@ -344,8 +347,9 @@ def test_a_log_that_was_restored_is_noticed_and_hooks_go_on_from_where_they_are_
         async with Projections(shared_log_url) as projections:
             assert (await projections.status("alerts")).is_ahead
             assert await projections.go_on_from("alerts", 2) == 2
-            with pytest.raises(InvalidValue):
-                await projections.go_on_from("alerts", 99)
+            for nowhere in (99, -1, 2**70):
+                with pytest.raises(InvalidValue):
+                    await projections.go_on_from("alerts", nowhere)
             with pytest.raises(UnknownName):
                 await projections.go_on_from("nobody", 2)
         await asyncio.to_thread(fill, shared_log_url, {"b": parked_run()})
@@ -353,6 +357,24 @@ def test_a_log_that_was_restored_is_noticed_and_hooks_go_on_from_where_they_are_
 
     asyncio.run(scenario())
     assert told.runs == ["a", "b"]
+
+
+def test_who_goes_back_is_told_of_what_was_set_aside_too(shared_log_url: str) -> None:
+    """It is in quarantine once, if it fails again, and not at all, if it does not."""
+    fill(shared_log_url, {"a": parked_run()})
+    fill(shared_log_url, {"b": parked_run()})
+    told = Told("a", "b")
+
+    async def aside() -> list[str]:
+        async with Projections(shared_log_url) as projections:
+            await projections.go_on_from("alerts", Since.BEGINNING)
+            await deliver(shared_log_url, on_parked=told, **QUICK)
+            return [each.run_id for each in await projections.quarantined("alerts")]
+
+    asyncio.run(deliver(shared_log_url, on_parked=told, since="beginning", **QUICK))
+    assert asyncio.run(aside()) == ["a", "b"]
+    told.poison = {"b"}
+    assert asyncio.run(aside()) == ["b"]
 
 
 def test_ten_thousand_notices(shared_log_url: str) -> None:
@@ -450,4 +472,6 @@ def test_the_quarantine_is_listed_and_delivered_again_from_the_command_line(
     assert amends("quarantine", "alerts") == (0, "nothing is set aside\n")
     assert amends("quarantine", "alerts", "--again", "all", "--json") == (0, '{"asked_for": 0}\n')
     assert amends("quarantine", "nobody")[0] == 1
+    assert "position" in amends("quarantine", "alerts", "--again", "9" * 30)[1]
+    assert "position" in amends("quarantine", "alerts", "--after", "9" * 30)[1]
     assert amends("quarantine", "audit", "--again", "all")[0] == 1

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import psycopg
 
@@ -114,8 +114,10 @@ def test_whoever_loses_the_lock_inside_a_hook_finds_the_position_moved(postgres_
         await go.wait()
 
     async def scenario() -> None:
-        async with Hooks(postgres_url, on_parked=slow) as loser, Hooks(postgres_url, on_parked=second) as taker:
-            await until(lambda: taker.state.role is Role.STANDING_BY)
+        async with AsyncExitStack() as stack:
+            loser = await stack.enter_async_context(Hooks(postgres_url, on_parked=slow))
+            await until(lambda: loser.state.role is Role.FOLLOWING)
+            taker = await stack.enter_async_context(Hooks(postgres_url, on_parked=second))
             await asyncio.to_thread(fill, postgres_url, {"a": parked_run()})
             await until(lambda: first.runs)
             while not second.runs:
