@@ -377,6 +377,7 @@ def test_who_goes_back_is_told_of_what_was_set_aside_too(shared_log_url: str) ->
     assert asyncio.run(aside()) == ["b"]
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_notices(shared_log_url: str) -> None:
     """Each once, in order."""
     count = 10_000
