@@ -127,7 +127,7 @@ class UnknownName(RequestError, LookupError):
     """There is no action, saga, run or signal of that name.
 
     Attributes:
-        kind: `"action"`, `"saga"`, `"run"`, `"step"`, `"signal"` or `"projection"`.
+        kind: `"action"`, `"saga"`, `"run"`, `"step"`, `"signal"`, `"projection"` or `"hooks"`.
         name: what was asked for.
     """
 
@@ -327,16 +327,21 @@ class ProjectionOutdated(ProjectionError):
 class ProjectionAhead(ProjectionError):
     """It has applied events that the log does not have: the log was restored to an earlier state. Rebuild it.
 
+    Hooks cannot be rebuilt: say from where they go on (`Projections.go_on_from`).
+
     Attributes:
         position: how far the projection has got.
         head: the last position of the log.
     """
 
-    def __init__(self, projection: str, position: int, head: int) -> None:
+    def __init__(self, projection: str, position: int, head: int, *, is_hook: bool = False) -> None:
+        remedy = (
+            "say where it goes on (Projections.go_on_from)" if is_hook else "rebuild it (amends.projections.rebuild)"
+        )
         super().__init__(
             projection,
             f"it has applied another event at position {position} than the log has there (the log ends at {head}): the "
-            "log was restored to an earlier state; rebuild it (amends.projections.rebuild)",
+            f"log was restored to an earlier state; {remedy}",
         )
         self.position = position
         self.head = head

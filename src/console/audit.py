@@ -34,7 +34,7 @@ async def audit_of(arguments: argparse.Namespace) -> "AsyncIterator[AuditView]":
         yield audit
 
 
-def add_as_is_to(parser: argparse.ArgumentParser) -> None:
+def add_as_is_to(parser: "argparse._ActionsContainer") -> None:
     """Give a command `--as-is`."""
     parser.add_argument(
         "--as-is", action="store_true", help="do not bring the audit view up to date first: it may lag behind the log"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ..saga.events import RunStatus
 from .arguments import Commands, add_json_to, add_url_to
 from .audit import add_as_is_to, audit_of
+from .filters import add_conditions_to, filter_of
 from .machines import by_name
-from .moments import moment
 from .paint import Paint, paint_for
 from .plain import seconds
+from .standing import stands, why
 from .tables import Cell, table
 
 if TYPE_CHECKING:
@@ -28,16 +29,10 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser(
         "runs",
         help="which runs there are, in what state, since when and why",
-        description="Lists a page of runs from the audit view, those first that were started last. Conditions are "
-        "combined. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
+        description="Lists a page of runs from the audit view, those first that were started last; of parked runs also "
+        "what still stands. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
     )
-    parser.add_argument("--state", type=_status, metavar="STATE", help=", ".join(RunStatus))
-    parser.add_argument("--saga", metavar="NAME", help="of this saga")
-    parser.add_argument("--action", metavar="NAME", help="that failed because of this action")
-    parser.add_argument("--tag", type=_tag, metavar="NAME=VALUE", help="that were started with this tag")
-    parser.add_argument("--since", type=moment, metavar="TIME", help="started then or later")
-    parser.add_argument("--until", type=moment, metavar="TIME", help="started before then")
-    parser.add_argument("--text", metavar="TEXT", help="whose error, or reason for being parked, holds this text")
+    add_conditions_to(parser)
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 1,000 (default: 50)")
     parser.add_argument("--cursor", metavar="CURSOR", help="the page behind the one that gave this cursor")
     add_as_is_to(parser)
@@ -53,34 +48,18 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"runs": [_as_json(each) for each in page.rows], "next": page.next}, indent=2))
         return 0
     paint = paint_for(sys.stdout, os.environ)
-    for line in _lines(page.rows, paint) if page.rows else ["no such runs"]:
+    are_parked = arguments.state is RunStatus.PARKED or arguments.parked_reason is not None
+    lines = _parked_lines if are_parked else _lines
+    for line in lines(page.rows, paint) if page.rows else ["no such runs"]:
         print(line)
     if page.next is not None:
         print(paint.dim(f"there are more: --cursor {page.next}"))
     return 0
 
 
-def _status(text: str) -> RunStatus:
-    try:
-        return RunStatus(text.strip().replace(" ", "_"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no state; use one of {', '.join(RunStatus)}") from None
-
-
-def _tag(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
 async def _read(arguments: argparse.Namespace) -> "AuditPage[AuditRun]":
-    from ..projections import RunFilter
-
-    names = ("state", "saga", "action", "tag", "since", "until", "text")
-    where = RunFilter(**{name: getattr(arguments, name) for name in names})
     async with audit_of(arguments) as audit:
-        return await audit.runs(where, limit=arguments.limit, cursor=arguments.cursor)
+        return await audit.runs(filter_of(arguments), limit=arguments.limit, cursor=arguments.cursor)
 
 
 def _lines(runs: "Sequence[AuditRun]", paint: Paint) -> list[str]:
@@ -88,6 +67,14 @@ def _lines(runs: "Sequence[AuditRun]", paint: Paint) -> list[str]:
         [_time(each.started_at), each.run_id, _saga(each), _state(each, paint), _took(each), why(each)] for each in runs
     ]
     return table(["started (UTC)", "run", "saga", "state", "took", "why"], rows, paint)
+
+
+def _parked_lines(runs: "Sequence[AuditRun]", paint: Paint) -> list[str]:
+    """The same for runs that are all parked: since when, what still stands, and why."""
+    rows: list[list[Cell | str]] = [
+        [_time(each.parked_at), each.run_id, _saga(each), stands(each), why(each)] for each in runs
+    ]
+    return table(["parked (UTC)", "run", "saga", "what stands", "why"], rows, paint)
 
 
 def _time(at: datetime | None) -> str:
@@ -104,16 +91,6 @@ def _state(run: "AuditRun", paint: Paint) -> Cell:
 
 def _took(run: "AuditRun") -> Cell:
     return Cell(seconds(run.duration.total_seconds()) if run.duration is not None else "", right=True)
-
-
-def why(run: "AuditRun") -> str:
-    """Return why a run stands as it does, in a few words; empty where all is well."""
-    if run.state is RunStatus.PARKED:
-        return f"{(run.parked_reason or '?').replace('_', ' ')}: {run.parked_detail}"
-    if run.failing_reason is None:
-        return ""
-    by = f" by {run.failing_by}" if run.failing_by else ""
-    return f"{run.failing_action or run.failing_reason.replace('_', ' ')}{by}: {run.error}"
 
 
 def _as_json(run: "AuditRun") -> dict[str, Any]:

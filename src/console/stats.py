@@ -78,12 +78,13 @@ def _lines(counts: "Sequence[SagaCount]", statuses: "Sequence[ProjectionStatus]"
         ]
         for each in statuses
     ]
-    return [*lines, "", *table(["projection", "position", "behind", "set aside", "stands"], behind, paint)]
+    return [*lines, "", *table(["projection or hooks", "position", "behind", "set aside", "stands"], behind, paint)]
 
 
 def _standing(status: "ProjectionStatus", paint: Paint) -> Cell:
     if status.is_ahead:
-        return Cell(f"ahead of the log: amends rebuild {status.name}", paint.bad)
+        remedy = "say from where it goes on" if status.is_hook else f"amends rebuild {status.name}"
+        return Cell(f"ahead of the log: {remedy}", paint.bad)
     if status.is_stalled:
         return Cell("stalled", paint.bad)
     if status.building_position is not None:

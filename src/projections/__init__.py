@@ -7,8 +7,12 @@ from .audit import Audit
 from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, AuditStep, CommandKind, StepState, UndoState
 from .audit_search import AuditPage, RunFilter
 from .audit_view import AuditView, SagaCount
+from .bulk import BulkOutcome, BulkResult, tell_all
 from .chain import Breach, BreachKind
 from .follower import Follower
+from .hook_rows import Since
+from .hooks import Hooks
+from .notices import RunNotice
 from .projection import Delete, Projection, RecordedEvent, Table, Upsert
 from .pursuit import FollowerState, Role
 from .rebuilding import RebuildProgress, rebuild
@@ -26,10 +30,13 @@ __all__ = [
     "AuditView",
     "Breach",
     "BreachKind",
+    "BulkOutcome",
+    "BulkResult",
     "CommandKind",
     "Delete",
     "Follower",
     "FollowerState",
+    "Hooks",
     "KeptHead",
     "Projection",
     "ProjectionStatus",
@@ -39,9 +46,11 @@ __all__ = [
     "RecordedEvent",
     "Role",
     "RunFilter",
+    "RunNotice",
     "SagaCount",
     "SealProgress",
     "Sealer",
+    "Since",
     "StepState",
     "Table",
     "UndoState",
@@ -49,6 +58,7 @@ __all__ = [
     "Verification",
     "VerifyProgress",
     "rebuild",
+    "tell_all",
     "verify",
     "verify_run",
 ]

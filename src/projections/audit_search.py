@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from ..errors import InvalidValue
-from ..saga.events import RunStatus
+from ..saga.events import ParkReason, RunStatus
 from . import cursors
 from .audit_rows import AuditRun, audit_run
 from .database import Transaction
@@ -28,6 +28,7 @@ class RunFilter:
 
     Attributes:
         state: how they stand.
+        parked_reason: parked, for this reason.
         saga: of which saga.
         action: because of which action they failed.
         tag: a name and a value that they were started with.
@@ -44,6 +45,7 @@ class RunFilter:
     since: datetime | None = None
     until: datetime | None = None
     text: str | None = None
+    parked_reason: ParkReason | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,14 @@ class RunSearch:
     """
 
     def __init__(self, where: RunFilter, limit: int, cursor: str | None) -> None:
-        equal = {"state": where.state and RunStatus(where.state).value, "saga": where.saga, "action": where.action}
+        state, parked = where.state, where.parked_reason
+        equal = {
+            # A run that a waiver ends was parked to its end: the reason alone is not enough.
+            "state": RunStatus(state).value if state else parked and RunStatus.PARKED.value,
+            "parked": parked and ParkReason(parked).value,
+            "saga": where.saga,
+            "action": where.action,
+        }
         self._conditions: dict[str, Cell] = {name: value for name, value in equal.items() if value is not None}
         self._conditions |= times(since=where.since, until=where.until)
         if where.tag is not None:
@@ -109,7 +118,7 @@ class RunSearch:
     def _rows(self, transaction: Transaction, limit: int) -> list[dict[str, Any]]:
         driving = "tag" if self._is_of_tag else "run"
         parameters = {**self._conditions, "limit": limit}
-        words = {name for name in self._conditions if name in ("state", "saga", "action")}
+        words = {name for name in self._conditions if name in ("state", "parked", "saga", "action")}
         words |= {f"{name}_{driving}" for name in self._conditions if name in ("since", "until")}
         words |= {"tag"} if self._is_of_tag else set()
         words |= {"text"} if self._text else set()

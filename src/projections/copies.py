@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from ..clock import Clock
 from ..errors import ProjectionAhead, ProjectionOutdated
+from ..saga.log.pages import Row
 from .database import Database, Transaction
-from .digest import Digest
+from .digest import Digest, Failure
 from .merging import Merged
 from .projection import Cell, Projection, Table
 from .rows import as_time
@@ -23,13 +24,16 @@ __all__ = [
     "Copy",
     "MovedError",
     "State",
+    "add",
     "apply",
     "apply_within",
     "copies",
     "create",
     "head",
     "live_copy",
+    "move",
     "place",
+    "set_aside",
     "verify",
 ]
 
@@ -73,6 +77,11 @@ class Copy(NamedTuple):
         return {"name": self.name, "generation": self.generation}
 
     @property
+    def is_of_hooks(self) -> bool:
+        """Whether it is no projection's, but says how far hooks are: then it has no tables."""
+        return not self.tables
+
+    @property
     def tracked(self) -> str:
         """The name under which the position is tracked."""
         return self.name if self.state is State.LIVE else f"{self.name}@{self.generation}"
@@ -113,15 +122,26 @@ def live_copy(transaction: Transaction, name: str) -> Copy | None:
 
 def create(transaction: Transaction, projection: Projection, state: State, now: datetime) -> Copy:
     """Make a new, empty copy."""
-    kind = transaction.kind
     generation = 1 + max((copy.generation for copy in copies(transaction, projection.name)), default=0)
     tables = tuple(table.name for table in projection.tables)
     copy = Copy(projection.name, generation, projection.version, state, tables, 0, None, None, now)
-    transaction.run(script(projection, kind, generation, live=state is State.LIVE))
-    about: dict[str, Cell] = {"version": copy.version, "state": state, "tables": " ".join(tables), "moved_at": now}
-    transaction.execute("add_copy", copy.key | about)
-    transaction.execute("track", {"tracked": copy.tracked, "position": 0})
+    transaction.run(script(projection, transaction.kind, generation, live=state is State.LIVE))
+    add(transaction, copy)
     return copy
+
+
+def add(transaction: Transaction, copy: Copy) -> None:
+    """Write down a new copy, and where it has got to."""
+    about: dict[str, Cell] = {
+        "version": copy.version,
+        "state": copy.state,
+        "tables": " ".join(copy.tables),
+        "run_id": copy.last_run_id,
+        "run_version": copy.last_version,
+        "moved_at": copy.moved_at,
+    }
+    transaction.execute("add_copy", copy.key | about)
+    transaction.execute("track", {"tracked": copy.tracked, "position": copy.position})
 
 
 def place(database: Database, projection: Projection, clock: Clock) -> Copy:
@@ -161,7 +181,7 @@ def verify(transaction: Transaction, copy: Copy, projection: Projection | None =
     if copy.position == 0:
         return
     if transaction.fetch("event_at", {"position": copy.position}) != [(copy.last_run_id, copy.last_version)]:
-        raise ProjectionAhead(copy.name, copy.position, head(transaction))
+        raise ProjectionAhead(copy.name, copy.position, head(transaction), is_hook=copy.is_of_hooks)
 
 
 def apply(database: Database, copy: Copy, digest: Digest, now: datetime) -> Copy | None:
@@ -186,15 +206,30 @@ def apply_within(transaction: Transaction, copy: Copy, digest: Digest, now: date
     Raises:
         MovedError: the copy is not at that position any more, or was swapped; the transaction must not be committed.
     """
-    run_id, version, _, _, position = digest.last
-    move: dict[str, Cell] = {"tracked": copy.tracked, "from_position": copy.position, "position": position}
-    touch: dict[str, Cell] = {"state": copy.state, "run_id": run_id, "version": version, "now": now}
-    if not transaction.execute("move", move) or not transaction.execute("touch", copy.key | touch):
-        raise MovedError
+    moved = move(transaction, copy, digest.last, now)
     write_rows(transaction, copy, digest.merged)
     for failure in digest.failures:
-        transaction.execute("quarantine", failure._asdict() | copy.key | {"now": now})
+        set_aside(transaction, copy, failure, now)
+    return moved
+
+
+def move(transaction: Transaction, copy: Copy, last: Row, now: datetime) -> Copy:
+    """Move the position of a copy to a row of the log, and return the copy after it.
+
+    Raises:
+        MovedError: the copy is not at that position any more, or was swapped; the transaction must not be committed.
+    """
+    run_id, version, _, _, position = last
+    step: dict[str, Cell] = {"tracked": copy.tracked, "from_position": copy.position, "position": position}
+    touch: dict[str, Cell] = {"state": copy.state, "run_id": run_id, "version": version, "now": now}
+    if not transaction.execute("move", step) or not transaction.execute("touch", copy.key | touch):
+        raise MovedError
     return copy._replace(position=position, last_run_id=run_id, last_version=version, moved_at=now)
+
+
+def set_aside(transaction: Transaction, copy: Copy, failure: Failure, now: datetime) -> None:
+    """Put an event into quarantine."""
+    transaction.execute("quarantine", failure._asdict() | copy.key | {"now": now})
 
 
 class MovedError(Exception):

@@ -9,9 +9,12 @@ from datetime import datetime
 
 from ..errors import InvalidValue
 
-__all__ = ["checked_limit", "decode", "encode"]
+__all__ = ["checked_limit", "checked_position", "decode", "encode"]
 
 MAX_LIMIT = 1_000
+
+MAX_POSITION = 2**63 - 1
+"""The largest number that the databases can hold."""
 
 
 def encode(at: datetime | None, position: int) -> str:
@@ -48,3 +51,14 @@ def checked_limit(limit: int) -> int:
     if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
         raise InvalidValue("limit", f"is {limit!r}; use a whole number from 1 to {MAX_LIMIT:,}")
     return limit
+
+
+def checked_position(position: int) -> int:
+    """Return a position that somebody has given.
+
+    Raises:
+        InvalidValue: no log can have it.
+    """
+    if type(position) is not int or not 0 <= position <= MAX_POSITION:
+        raise InvalidValue("position", f"is {position!r}; use a whole number from 0 to {MAX_POSITION:,}")
+    return position

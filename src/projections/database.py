@@ -128,6 +128,10 @@ class Database(Protocol):
         """Take a lock that only one process has, and that ends with it; False if somebody else has it."""
         ...
 
+    def has_lock(self) -> bool:
+        """Tell whether the lock is still ours: a server that was restarted has let go of it."""
+        ...
+
     def unlock(self) -> None:
         """Let go of the lock. Safe to call without one."""
         ...

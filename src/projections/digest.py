@@ -13,7 +13,7 @@ from ..saga.log.port import Record
 from .merging import Merged
 from .projection import Projection, RecordedEvent
 
-__all__ = ["Digest", "Failure", "digest"]
+__all__ = ["Digest", "Failure", "digest", "failure"]
 
 ERROR_LIMIT = 500
 """Characters of an error's text that are kept in quarantine."""
@@ -74,11 +74,12 @@ def digest(
             event = codec.decode(Record(topic, state))
             merged.add(projection.changes(RecordedEvent(position, run_id, version, event)))
         except Exception as error:  # Whatever the projection raises is recorded, and the others go on.
-            failures.append(_failure(row, error))
+            failures.append(failure(row, error))
     return Digest(merged, failures, rows[-1])
 
 
-def _failure(row: Row, error: Exception) -> Failure:
+def failure(row: Row, error: BaseException) -> Failure:
+    """Return what is kept of an event that could not be applied."""
     run_id, version, topic, _, position = row
     said = describe(error)
     kind = said.type.removeprefix("amends.errors.")

@@ -14,12 +14,29 @@ from ..clock import Clock, SystemClock
 from ..errors import DefinitionError, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.log.open import open_log
+from ..saga.log.pages import Row
+from ..saga.log.port import Log
 from .applying import Applier
+from .copies import Copy, place
 from .database import Worker, open_database
 from .projection import Projection, checked
 from .pursuit import FollowerState, Pursuit
 
 __all__ = ["Follower", "FollowerState"]
+
+
+class _Application(Pursuit):
+    """Keeps one projection up to date."""
+
+    def __init__(self, log: Log, worker: Worker, applier: Applier, clock: Clock) -> None:
+        super().__init__(log, worker, applier.projection.name, clock)
+        self._applier = applier
+
+    async def _place(self) -> Copy:
+        return await self.worker.run(lambda database: place(database, self._applier.projection, self._clock))
+
+    async def _apply(self, copy: Copy, rows: list[Row]) -> Copy | None:
+        return await self.worker.run(lambda database: self._applier.apply(database, copy, rows))
 
 
 class Follower:
@@ -45,9 +62,10 @@ class Follower:
             raise DefinitionError("a follower takes one or more projections, each of another name")
         self._log = open_log(url)
         self._clock = clock
+        appliers = [Applier(projection, codec, clock) for projection in projections]
         self._pursuits = {
-            projection.name: Pursuit(self._log, Worker(open_database(url)), Applier(projection, codec, clock), clock)
-            for projection in projections
+            applier.projection.name: _Application(self._log, Worker(open_database(url)), applier, clock)
+            for applier in appliers
         }
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = AsyncExitStack()

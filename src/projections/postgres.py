@@ -100,13 +100,29 @@ class PostgresDatabase:
         """Take an advisory lock of a connection that is kept for it; it ends with the connection."""
         try:
             keeper = psycopg.connect(autocommit=True, **self._parameters)
-            row = keeper.execute(statement("lock", self.kind), {"name": f"amends {name}"}).fetchone()
+            try:
+                keeper.execute(statement("keeper", self.kind))
+                row = keeper.execute(statement("lock", self.kind), {"name": f"amends {name}"}).fetchone()
+            except BaseException:
+                keeper.close()
+                raise
         except psycopg.Error as error:
             raise mapped(error) from error
         if row is None or not row[0]:
             keeper.close()
             return False
         self._keeper = keeper
+        return True
+
+    def has_lock(self) -> bool:
+        """Tell whether the connection that keeps the lock is still there."""
+        if self._keeper is None:
+            return False
+        try:
+            self._keeper.execute(statement("alive", self.kind))
+        except psycopg.Error:
+            self.unlock()
+            return False
         return True
 
     def unlock(self) -> None:

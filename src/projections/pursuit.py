@@ -1,9 +1,13 @@
-"""One projection that is followed: reads page after page, applies, stands by, and never gives up."""
+"""Follows the log for one reader: takes page after page, stands by, and never gives up.
+
+What is done with a page is said by who derives from it: a projection applies it, hooks are told of what is in it.
+"""
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,9 +21,8 @@ from ..saga.log.following import Notification
 from ..saga.log.pages import Row
 from ..saga.log.patience import Patience
 from ..saga.log.port import Log
-from .applying import Applier
-from .copies import Copy, head, live_copy, place
-from .database import Database, Transaction, Worker
+from .copies import Copy, head, live_copy
+from .database import Transaction, Worker
 
 __all__ = ["FollowerState", "Pursuit", "Role"]
 
@@ -69,32 +72,39 @@ class FollowerState:
     failing_since: datetime | None = None
 
 
-class Pursuit:
-    """Keeps one projection up to date.
+class Pursuit(ABC):
+    """Follows the log, and keeps its place in it.
 
     Args:
         log: where the events come from; open.
         worker: the database, in its thread.
-        applier: of the projection.
+        name: under which the place is kept.
         clock: tells the time.
     """
 
-    def __init__(self, log: Log, worker: Worker, applier: Applier, clock: Clock) -> None:
+    def __init__(self, log: Log, worker: Worker, name: str, clock: Clock) -> None:
         self.worker = worker
-        self.state = FollowerState(applier.projection.name)
+        self.state = FollowerState(name)
         self._log = log
-        self._applier = applier
         self._clock = clock
         self._failure_count = 0
 
-    async def begin(self) -> None:
-        """Make the tables if they are missing.
+    @abstractmethod
+    async def _place(self) -> Copy:
+        """Return the live copy, which is made if there is none.
 
         Raises:
             LogUnavailable: no answer.
-            ProjectionOutdated: the tables were made by another version of the projection.
-            ProjectionAhead: the projection has events that the log does not have.
+            ProjectionOutdated: it was made by another version of the projection.
+            ProjectionAhead: it has events that the log does not have.
         """
+
+    @abstractmethod
+    async def _apply(self, copy: Copy, rows: list[Row]) -> Copy | None:
+        """Do what is to be done with a page, and return the copy after it; None if somebody else has moved it."""
+
+    async def begin(self) -> None:
+        """Make what is missing; raises what `_place` raises."""
         await self._place()
 
     async def go_on(self) -> None:
@@ -106,7 +116,7 @@ class Pursuit:
                 self._failed(error)
             except Exception as error:  # Never dies silently: it is reported, and tried again.
                 self._failed(error)
-                _logger.warning("projection %s is not applied: %s", self.state.name, self.state.error)
+                _logger.warning("%s does not get on: %s", self.state.name, self.state.error)
             if self._failure_count:
                 longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._failure_count, 10))
                 await asyncio.sleep(random.uniform(longest / 2, longest))
@@ -133,15 +143,12 @@ class Pursuit:
                     if not await self._is_as_it_was(copy):
                         return
                     continue
-                moved = await self.worker.run(self._application(copy, [_row(each) for each in page]))
+                moved = await self._apply(copy, [_row(each) for each in page])
                 if moved is None:
                     await self._stand_by(copy)
                     return
                 copy = moved
                 self._note(copy, len(page))
-
-    def _application(self, copy: Copy, rows: list[Row]) -> Callable[[Database], Copy | None]:
-        return lambda database: self._applier.apply(database, copy, rows)
 
     async def _is_as_it_was(self, copy: Copy) -> bool:
         """Look, while there is nothing to do, whether the copy is still ours to move, and fits the log."""
@@ -166,9 +173,6 @@ class Pursuit:
 
     def _standing(self, transaction: Transaction) -> tuple[Copy | None, int]:
         return live_copy(transaction, self.state.name), head(transaction)
-
-    async def _place(self) -> Copy:
-        return await self.worker.run(lambda database: place(database, self._applier.projection, self._clock))
 
     async def _live(self) -> Copy | None:
         return await self.worker.run(lambda database: database.read(lambda t: live_copy(t, self.state.name)))

@@ -88,6 +88,10 @@ class SQLiteDatabase:
         self._lock = descriptor
         return True
 
+    def has_lock(self) -> bool:
+        """Tell whether the lock is still ours: as long as nobody has let go of it."""
+        return self._lock is not None
+
     def unlock(self) -> None:
         """Let go of the lock. The file stays: removing it would let two have the lock at once."""
         descriptor, self._lock = self._lock, None

@@ -1,4 +1,4 @@
-"""How far projections are, for whoever asks: in this process or in another one, followed or not."""
+"""How far projections and hooks are, for whoever asks: in this process or in another one, followed or not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from ..clock import Clock, SystemClock
 from ..errors import LogCorrupt, ProjectionAhead, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.log.port import Record
-from .copies import Copy, State, copies, exists, head, verify
-from .cursors import checked_limit
+from .copies import Copy, State, copies, exists, head, live_copy, verify
+from .cursors import checked_limit, checked_position
 from .database import Transaction, Worker, open_database
+from .hook_rows import Since, go_on_from
 from .projection import Cell
 
 __all__ = ["ProjectionStatus", "Projections", "Quarantined"]
@@ -34,6 +35,7 @@ class ProjectionStatus:
         is_ahead: it has events that the log does not have; rebuild it.
         quarantined_count: events that it could not apply.
         building_position: how far a rebuild is that is under way, or was killed; None if there is none.
+        is_hook: it is no projection, but hooks of that name.
     """
 
     name: str
@@ -48,11 +50,14 @@ class ProjectionStatus:
     is_ahead: bool
     quarantined_count: int
     building_position: int | None
+    is_hook: bool = False
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """An event that a projection could not apply. It stays so until the projection is rebuilt with code that can.
+    """An event that a projection could not apply, or of which a hook could not be told.
+
+    It stays so until the projection is rebuilt with code that can, or the hook is told again (`deliver_again`).
 
     Attributes:
         projection: its name.
@@ -62,7 +67,7 @@ class Quarantined:
         topic: as it lies in the log, cut to 200 characters.
         error_type: what was raised.
         error: its text, redacted and cut to 500 characters.
-        try_count: how often it was tried; a rebuild tries it once more.
+        try_count: how often it was tried; a rebuild tries it once more. For hooks: how often its attempts were used up.
         failed_at: when it was last tried (aware UTC).
     """
 
@@ -148,16 +153,65 @@ class Projections:
             limit: at most so many, 1 to 1,000.
 
         Raises:
-            InvalidValue: the limit cannot be.
+            InvalidValue: the limit or the position cannot be.
             LogUnavailable: the database does not answer.
         """
-        wanted: dict[str, Cell] = {"name": name, "after": after_position, "limit": checked_limit(limit)}
+        wanted: dict[str, Cell] = {
+            "name": name,
+            "after": checked_position(after_position),
+            "limit": checked_limit(limit),
+        }
 
         def look(transaction: Transaction) -> list[dict[str, Any]]:
             return transaction.records("quarantined", wanted) if exists(transaction) else []
 
         rows = await self._worker.run(lambda database: database.read(look))
         return [Quarantined(projection=name, **row) for row in rows]
+
+    async def deliver_again(self, name: str, *, position: int | None = None) -> int:
+        """Ask for notices in quarantine to be delivered again, by whichever process delivers for the hooks.
+
+        Args:
+            name: of the hooks.
+            position: of one notice; all of them if left out.
+
+        Returns:
+            How many were asked for that were not asked for already.
+
+        Raises:
+            UnknownName: there are no hooks of that name.
+            InvalidValue: the position cannot be.
+            LogUnavailable: the database does not answer.
+        """
+        wanted = None if position is None else checked_position(position)
+
+        def ask(transaction: Transaction) -> int:
+            _hooks(transaction, name)
+            return transaction.execute("ask_again", {"name": name, "position": wanted, "now": self._clock.now()})
+
+        return await self._worker.run(lambda database: database.write(ask))
+
+    async def go_on_from(self, name: str, where: Since | int) -> int:
+        """Let hooks go on from another place in the log: after it was restored, or to tell of the past once more.
+
+        Args:
+            name: of the hooks.
+            where: they are told of what is behind this position, or from now on, or of everything.
+
+        Returns:
+            The position.
+
+        Raises:
+            UnknownName: there are no hooks of that name.
+            InvalidValue: the log has no event at that position.
+            LogUnavailable: the database does not answer.
+        """
+        where = where if isinstance(where, Since) else checked_position(where)
+
+        def go(transaction: Transaction) -> int:
+            return go_on_from(transaction, _hooks(transaction, name), where, self._clock.now())
+
+        return await self._worker.run(lambda database: database.write(go))
 
     def _status(self, transaction: Transaction, name: str, stalled_after_seconds: float) -> ProjectionStatus | None:
         found = {copy.state: copy for copy in copies(transaction, name)}
@@ -181,6 +235,7 @@ class Projections:
             is_ahead=_is_ahead(transaction, live),
             quarantined_count=quarantined_count,
             building_position=building and building.position,
+            is_hook=live.is_of_hooks,
         )
 
     def _lag_seconds(self, transaction: Transaction, copy: Copy, now: datetime) -> float:
@@ -194,6 +249,13 @@ class Projections:
         except LogCorrupt:
             since = copy.moved_at
         return max(0.0, (now - since).total_seconds())
+
+
+def _hooks(transaction: Transaction, name: str) -> Copy:
+    found = live_copy(transaction, name)
+    if found is None or not found.is_of_hooks:
+        raise UnknownName("hooks", name)
+    return found
 
 
 def _is_ahead(transaction: Transaction, copy: Copy) -> bool:

@@ -48,6 +48,7 @@ class Coordinator:
 
     Attributes:
         max_running: as given.
+        runs: what its handles ask; for tools.
 
     Raises:
         DefinitionError: an action or saga is incomplete, or two have one name, or a keyword does not fit.
@@ -83,7 +84,7 @@ class Coordinator:
         self._drain_seconds = drain_seconds
         self.max_running = max_running
         self._hosting: Hosting | None = None
-        self._runs = Runs(lambda: (self._host, self._opened()))
+        self.runs = Runs(lambda: (self._host, self._opened()))
 
     def __repr__(self) -> str:
         return f"<Coordinator of {self._registry!r} on {self._log!r}>"
@@ -234,7 +235,7 @@ class Coordinator:
         Raises:
             InvalidName: the run id is not of the allowed form.
         """
-        return RunHandle(checked_run_id(run_id), None, self._runs)
+        return RunHandle(checked_run_id(run_id), None, self.runs)
 
     async def signal(self, run_id: str, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:
         """Tell a run something that its saga waits for; see `RunHandle.signal`."""
@@ -267,7 +268,7 @@ class Coordinator:
             tags=checked_tags(tags),
             deadline=checked_deadline(now, deadline_seconds),
         )
-        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self._runs)
+        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self.runs)
         try:
             if here and self.max_running:
                 driver = await self._host_new(hosting, run_id, saga, started)
@@ -277,7 +278,7 @@ class Coordinator:
                 standing = standing_after(None, started)
                 await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
         except AppendConflict:
-            _check_same(run_id, await self._runs.state(run_id), started)
+            _check_same(run_id, await self.runs.state(run_id), started)
         return handle
 
     async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:

@@ -8,6 +8,7 @@ JOIN amends_audit_runs AS run ON run.run_id = tag.run_id -- if tag
 WHERE run.started_at IS NOT NULL
 AND tag.name = :tag_name AND tag.value = :tag_value -- if tag
 AND run.state = :state -- if state
+AND run.parked_reason = :parked -- if parked
 AND run.saga = :saga -- if saga
 AND run.failing_action = :action -- if action
 AND (run.error IS NOT NULL OR run.parked_detail IS NOT NULL) -- if text

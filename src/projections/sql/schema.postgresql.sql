@@ -45,3 +45,11 @@ CREATE TABLE IF NOT EXISTS amends_quarantine (
     failed_at timestamptz NOT NULL,
     PRIMARY KEY (name, generation, position)
 );
+
+-- The notices in quarantine that are to be delivered to their hook again.
+CREATE TABLE IF NOT EXISTS amends_redeliveries (
+    name text NOT NULL,
+    position bigint NOT NULL,
+    asked_at timestamptz NOT NULL,
+    PRIMARY KEY (name, position)
+);

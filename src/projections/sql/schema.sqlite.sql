@@ -36,3 +36,11 @@ CREATE TABLE IF NOT EXISTS amends_quarantine (
     failed_at TEXT NOT NULL,
     PRIMARY KEY (name, generation, position)
 );
+
+-- The notices in quarantine that are to be delivered to their hook again.
+CREATE TABLE IF NOT EXISTS amends_redeliveries (
+    name TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    asked_at TEXT NOT NULL,
+    PRIMARY KEY (name, position)
+) WITHOUT ROWID;

@@ -1,0 +1,1 @@
+DELETE FROM amends_redeliveries WHERE name = :name AND position = :position

@@ -1,0 +1,1 @@
+DELETE FROM amends_quarantine WHERE name = :name AND generation = :generation AND position > :position
