@@ -21,6 +21,8 @@ from .ids import checked_run_id, checked_tags, new_run_id
 from .log.open import open_log
 from .log.port import Backlog, Log
 from .moments import Moment
+from .observers import Observers
+from .observing import Observer
 from .registry import Registry
 from .standing import standing_after, standing_of
 from .state import RunState, evolve, fold
@@ -49,6 +51,7 @@ class Coordinator:
         max_running: how many runs are hosted at once; starting a further one here waits for a place. 0 makes a client
             that only starts runs, asks for them and commands them.
         payload_limit_bytes: the most that an event with an input or output in it may take, as JSON.
+        observers: who is told of starts, attempts and durable events, in this order; see `Observer`.
         surroundings: what stands for the world, for simulations.
 
     Attributes:
@@ -69,6 +72,7 @@ class Coordinator:
         drain_seconds: float = 10.0,
         max_running: int = 1_000,
         payload_limit_bytes: int = DEFAULT_PAYLOAD_LIMIT_BYTES,
+        observers: Iterable[Observer] = (),
         surroundings: Surroundings | None = None,
     ) -> None:
         if max_running < 0:
@@ -80,6 +84,7 @@ class Coordinator:
         if payload_limit_bytes < MIN_PAYLOAD_LIMIT_BYTES:
             raise DefinitionError(f"payload_limit_bytes={payload_limit_bytes}; use at least {MIN_PAYLOAD_LIMIT_BYTES}")
         self._registry = Registry(actions, sagas)
+        self._observers = Observers(observers)
         self._log = open_log(log) if isinstance(log, str) else log
         self._codec = EventCodec.from_environment(payload_limit_bytes)
         self._surroundings = surroundings or Surroundings()
@@ -110,7 +115,13 @@ class Coordinator:
         around = self._surroundings
         worker = around.worker()
         self._host = Host(
-            self._log, self._codec, self._registry, self._clock, around.threads(), substitute=around.substitute
+            self._log,
+            self._codec,
+            self._registry,
+            self._clock,
+            around.threads(),
+            substitute=around.substitute,
+            observers=self._observers,
         )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
         hosting = Hosting(self._host, heart, worker, self._lease_seconds, self.max_running)
@@ -120,6 +131,7 @@ class Coordinator:
             await self._log.close()
             raise
         self._hosting = hosting
+        self._observers.opened(hosting.figures)
         return self
 
     async def __aexit__(
@@ -136,6 +148,7 @@ class Coordinator:
             await hosting.drain(self._drain_seconds)
             await hosting.close()
         finally:
+            self._observers.closed(hosting.figures)
             await self._log.close()
 
     @overload
@@ -247,25 +260,36 @@ class Coordinator:
         hosting = self._opened()
         now = self._clock.now()
         run_id = new_run_id(now) if run_id is None else checked_run_id(run_id)
-        started = RunStarted(
-            occurred_at=now,
-            saga=saga.name,
-            saga_version=saga.version,
-            input=saga.input.encode(value),
-            tags=checked_tags(tags),
-        )
-        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self)
+        with self._observers.starting(run_id, saga) as start:
+            started = RunStarted(
+                occurred_at=now,
+                saga=saga.name,
+                saga_version=saga.version,
+                input=saga.input.encode(value),
+                tags=checked_tags(tags),
+                trace=start.trace,
+            )
+            start.trace = await self._begin(hosting, run_id, saga, started, here=here and self.max_running > 0)
+        return RunHandle(run_id, saga.output, self)
+
+    async def _begin(
+        self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted, *, here: bool
+    ) -> str | None:
+        """Begin the run, or find that it has begun; returns its trace."""
         try:
-            if here and self.max_running:
+            if here:
                 driver = await self._host_new(hosting, run_id, saga, started)
                 _check_same(run_id, driver.state, started)
                 await driver.acknowledged.wait()
-            else:
-                standing = standing_after(None, started)
-                await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
+                return driver.state.trace
+            standing = standing_after(None, started)
+            await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
+            self._observers.recorded_start(run_id, started)
+            return started.trace
         except AppendConflict:
-            _check_same(run_id, await self.state(run_id), started)
-        return handle
+            state = await self.state(run_id)
+            _check_same(run_id, state, started)
+            return state.trace
 
     async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:
         def make() -> Driver:
@@ -346,6 +370,7 @@ class Coordinator:
             evolve(state, event)
         free = None if standing is None else standing._replace(owner=None)
         await self._log.append(state.run_id, version, [self._codec.encode(event) for event in events], free)
+        self._observers.recorded(state, events)
         return state
 
 

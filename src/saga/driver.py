@@ -18,7 +18,7 @@ from . import effects as fx
 from . import events as e
 from . import moments as m
 from .asking import Asking, Settling
-from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .attempts import DoMoment, Tell, UndoMoment
 from .awaited import Awaited
 from .decisions import decide, may_proceed
 from .definition import Saga
@@ -26,6 +26,7 @@ from .effects import effect_of
 from .events import Event, FailingReason, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
+from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
 from .outcomes import saga_ended
 from .replay import Replay
@@ -67,7 +68,7 @@ class Driver:
         self._host = host
         self._loop = host.loop
         self._saga = saga
-        self._attempts = Attempts(state.run_id, host)
+        self._attempts = attempts_of(state, host)
         self._outbox = Outbox(state)
         self._wakeup: asyncio.Future[None] | None = None
         self._wakes_soon = False
@@ -175,7 +176,7 @@ class Driver:
             self._fail(CoordinatorClosed("the coordinator was closed before the run ended; its events are kept"))
             raise
         except BaseException as error:  # A fault of ours. The run is taken up again, a bounded number of times.
-            _logger.exception("the driver of run %s failed", self.state.run_id)
+            _logger.exception("the driver of run %s failed", self.state.run_id, extra={"run_id": self.state.run_id})
             self._fail(error)
         finally:
             self._let_go()
@@ -239,6 +240,7 @@ class Driver:
         batch = self._outbox.next_batch()
         await self._append(batch)
         self._outbox.appended(batch)
+        self._host.observers.recorded(self.state, batch.events)
         self.acknowledged.settle(None)
         for event in batch.events:
             effect = effect_of(event)
@@ -280,7 +282,7 @@ class Driver:
         try:
             moment = await entry(self.state.steps[path], attempt, self._told)
         except Exception as error:
-            self._break_off(error)
+            self._break_off(path, error)
         else:
             if moment is not None:
                 self._told(moment)
@@ -293,12 +295,13 @@ class Driver:
         except ValueTooLarge as error:
             self.take(m.AttemptUnknown(moment.path, moment.attempt, UnknownWhy.UNSTORABLE, describe(error), None))
         except Exception as error:
-            self._break_off(error)
+            self._break_off(moment.path, error)
         self._note_drained()
 
-    def _break_off(self, error: Exception) -> None:
+    def _break_off(self, path: str, error: Exception) -> None:
         """A fault of ours in an attempt. The run is taken up again, a bounded number of times."""
-        _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
+        at = {"run_id": self.state.run_id, "step": path}
+        _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error, extra=at)
         self._fail(error)
         self._wake()
 

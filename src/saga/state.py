@@ -90,6 +90,7 @@ class RunState:
     input: JsonText = ""
     tags: dict[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
+    trace: str | None = None
     worker: str | None = None
     epoch: int = 0
     lapses: int = 0
@@ -203,6 +204,7 @@ def _run(state: RunState, event: Event) -> None:
         case e.RunStarted():
             state.saga, state.saga_version = event.saga, event.saga_version
             state.input, state.tags, state.started_at = event.input, event.tags, event.occurred_at
+            state.trace = event.trace
         case e.RunClaimed():
             state.worker, state.epoch = event.worker, event.epoch
             state.lapses += event.lapsed
