@@ -1,16 +1,20 @@
 """Attempts, with the observers told of each. A coordinator without observers has plain `Attempts`, and pays nothing."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from ..actions.call import Outcome
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .failures import describe
 from .host import Host
 from .moments import AttemptFailed, AttemptUnknown, UndoFailed
 from .observers import observed
 from .observing import Attempt
 from .state import RunState, Step
+
+_CANCELLED = describe(asyncio.CancelledError()).type
 
 
 def attempts_of(state: RunState, host: Host) -> Attempts:
@@ -45,6 +49,15 @@ class _ObservedAttempts(Attempts):
                 yield told
             finally:
                 told.seconds = host.loop.time() - began
+                if _is_cut_off(told):
+                    told.outcome = Outcome.UNKNOWN
+
+
+def _is_cut_off(told: Attempt) -> bool:
+    """Whether the driver has let go of the attempt: what came of it is then not recorded, and nobody knows it."""
+    task = asyncio.current_task()
+    was_cancelled = told.error is not None and told.error.type == _CANCELLED
+    return was_cancelled and task is not None and task.cancelling() > 0
 
 
 def _tell(told: Attempt, tell: Tell, moment: DoMoment | UndoMoment) -> None:
