@@ -49,15 +49,11 @@ class Observers:
 
     def opened(self, figures: ReadFigures) -> None:
         """Tell that the coordinator is open."""
-        for observer in self._observers:
-            with self._guarded(observer, "opened"):
-                observer.opened(figures)
+        self._tell("opened", figures)
 
     def closed(self, figures: ReadFigures) -> None:
         """Tell that the coordinator is closed."""
-        for observer in self._observers:
-            with self._guarded(observer, "closed"):
-                observer.closed(figures)
+        self._tell("closed", figures)
 
     def starting(self, run_id: str, saga: Saga[Any, Any]) -> AbstractContextManager[Start]:
         """Wrap what starts a run; the context manager yields the start, with the trace to record."""
@@ -88,9 +84,7 @@ class Observers:
         for event in events:
             step = state.steps.get(getattr(event, "step", None) or "")
             told = Recorded(run, event, step.action, _began_at(step, event)) if step else Recorded(run, event)
-            for observer in self._observers:
-                with self._guarded(observer, "recorded"):
-                    observer.recorded(told)
+            self._tell("recorded", told)
 
     def recorded_start(self, run_id: str, started: e.RunStarted) -> None:
         """Tell of the start of a run that is left to others."""
@@ -106,33 +100,42 @@ class Observers:
         entered: list[tuple[Observer, AbstractContextManager[object]]] = []
         yielded: list[object] = []
         for observer in self._observers:
-            with self._guarded(observer, hook):
+            try:
                 context = getattr(observer, hook)(told)
                 yielded.append(context.__enter__())
                 entered.append((observer, context))
+            except BaseException as error:
+                self._complain(observer, hook, error)
         try:
             yield yielded
         finally:
             for observer, context in reversed(entered):
-                with self._guarded(observer, hook):
+                try:
                     context.__exit__(None, None, None)
+                except BaseException as error:
+                    self._complain(observer, hook, error)
 
-    @contextmanager
-    def _guarded(self, observer: Observer, hook: str) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:  # An observer that fails must not harm a run, whatever it raises.
-            kind = (type(observer), hook, type(error))
-            if kind not in self._complained:
-                self._complained.add(kind)
-                with suppress(Exception):  # A logging filter is a user's as well.
-                    _logger.error(  # noqa: TRY400 - without the error's text
-                        "the observer %s failed in %s with %s at %s; the runs go on, and this is not said again",
-                        type(observer).__qualname__,
-                        hook,
-                        type(error).__qualname__,
-                        _place(error),
-                    )
+    def _tell(self, hook: str, told: object) -> None:
+        for observer in self._observers:
+            try:
+                getattr(observer, hook)(told)
+            except BaseException as error:
+                self._complain(observer, hook, error)
+
+    def _complain(self, observer: Observer, hook: str, error: BaseException) -> None:
+        """Log a fault, once for each kind. An observer must not harm a run, whatever it raises."""
+        kind = (type(observer), hook, type(error))
+        if kind in self._complained:
+            return
+        self._complained.add(kind)
+        with suppress(Exception):  # A logging filter is a user's as well.
+            _logger.error(
+                "the observer %s failed in %s with %s at %s; the runs go on, and this is not said again",
+                type(observer).__qualname__,
+                hook,
+                type(error).__qualname__,
+                _place(error),
+            )
 
 
 def observed(state: RunState) -> ObservedRun:

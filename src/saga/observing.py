@@ -14,9 +14,10 @@ from typing import NamedTuple
 from ..actions.call import Outcome
 from .events import ErrorInfo, Event, FailingReason
 from .log.port import Backlog
+from .moments import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ObservedRun:
     """The run that something is told of.
 
@@ -86,7 +87,7 @@ class Attempt:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recorded:
     """An event that has become durable, appended by this process.
 

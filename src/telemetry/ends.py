@@ -1,7 +1,7 @@
 """What a recorded event ends, and how: a step, the undoing of one, or a run."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ..actions.call import Outcome
 from ..saga import events as e
@@ -43,30 +43,33 @@ class RunEnd(NamedTuple):
     ended_at: datetime
 
 
+Settling = e.ActionSucceeded | e.ActionFailed | e.ActionUnknown | e.ActionCompensated | e.CompensationFailed
+
+_OUTCOMES: dict[type[e.Event], Outcome] = {
+    e.ActionSucceeded: Outcome.SUCCEEDED,
+    e.ActionFailed: Outcome.FAILED,
+    e.ActionUnknown: Outcome.UNKNOWN,
+    e.ActionCompensated: Outcome.SUCCEEDED,
+    e.CompensationFailed: Outcome.FAILED,
+}
+
+
 def outcome_of(event: e.Event) -> Outcome | None:
     """Return how the attempt ended whose end this event is, or None for any other event."""
-    match event:
-        case e.ActionSucceeded() | e.ActionCompensated():
-            return Outcome.SUCCEEDED
-        case e.ActionFailed() | e.CompensationFailed():
-            return Outcome.FAILED
-        case e.ActionUnknown():
-            return Outcome.UNKNOWN
-    return None
+    return _OUTCOMES.get(type(event))
 
 
 def step_end(recorded: Recorded) -> StepEnd | None:
     """Return what a recorded event says of a step that is settled by it."""
-    event, outcome = recorded.event, outcome_of(recorded.event)
+    outcome = outcome_of(recorded.event)
     if outcome is None or recorded.began_at is None:
         return None
-    if getattr(event, "retry_at", None) is not None or getattr(event, "parks", False):
-        return None
+    event, error = cast("Settling", recorded.event), None
+    if not isinstance(event, e.ActionSucceeded | e.ActionCompensated):
+        error = event.error
+        if event.retry_at is not None or (isinstance(event, e.ActionUnknown) and event.parks):
+            return None
     undoes = isinstance(event, e.ActionCompensated | e.CompensationFailed)
-    assert isinstance(
-        event, e.ActionSucceeded | e.ActionFailed | e.ActionUnknown | e.ActionCompensated | e.CompensationFailed
-    )
-    error: ErrorInfo | None = getattr(event, "error", None)
     return StepEnd(undoes, event.attempt, outcome, error, recorded.began_at, event.occurred_at)
 
 

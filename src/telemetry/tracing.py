@@ -9,6 +9,7 @@ are made then, from the recorded times, and so are nobody's parent.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, get_current_span, set_span_in_context
@@ -146,6 +147,7 @@ def _traceparent(span: Span) -> str | None:
     return carrier.get("traceparent")
 
 
+@lru_cache(maxsize=4_096)
 def _context(trace: str | None) -> Context:
     """Return the context of a run; an empty one, never the one at hand, where none is recorded or it is no good."""
     return _W3C.extract({"traceparent": trace}, Context()) if trace else Context()
