@@ -66,6 +66,14 @@ class Sdk:
                         points[key] = point.value if hasattr(point, "value") else point.count
         return found
 
+    def instruments(self) -> dict[str, Any]:
+        """The metrics themselves, by name."""
+        collected = self._reader.get_metrics_data()
+        scopes = [
+            scope for resource in (collected.resource_metrics if collected else ()) for scope in resource.scope_metrics
+        ]
+        return {metric.name: metric for scope in scopes for metric in scope.metrics}
+
     def everything(self) -> str:
         """All that has left the process, as text."""
         collected = self._reader.get_metrics_data()

@@ -33,10 +33,12 @@ class Observers:
         observers: in the order in which they are told.
 
     Raises:
-        DefinitionError: one of them is no `Observer`.
+        DefinitionError: one of them is no `Observer`, or it is one and no list.
     """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        if isinstance(observers, Observer):
+            raise DefinitionError(f"observers: {observers!r} is one Observer; use a list")
         self._observers = tuple(observers)
         self._complained: set[tuple[type[Observer], str, type[BaseException]]] = set()
         for observer in self._observers:

@@ -5,12 +5,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from amends import Call, Coordinator, DefinitionError, Outcome, Run, RunConflict, RunStatus, Saga, action
 from amends.saga import events as e
+from amends.saga.codec import EventCodec
 from amends.saga.events import RunStarted
 from amends.saga.log.memory import MemoryLog
 from amends.telemetry import Attempt, Figures, Observer, Recorded, Start
@@ -396,6 +398,22 @@ def test_figures_can_be_read_while_a_coordinator_is_open() -> None:
         assert notes.figures == []
 
     asyncio.run(scenario())
+
+
+def test_one_observer_is_no_list_of_them() -> None:
+    """The likeliest slip says what to write."""
+    with pytest.raises(DefinitionError, match="use a list"):
+        Coordinator("memory://", observers=Observer())  # type: ignore[arg-type]
+
+
+def test_a_start_without_a_trace_is_stored_as_before() -> None:
+    """And one that was stored before there were traces is read."""
+    codec = EventCodec()
+    started = RunStarted(occurred_at=datetime.fromtimestamp(0, UTC), saga="a", saga_version=1, input="null")
+    assert b"trace" not in codec.encode(started).state
+    assert codec.decode(codec.encode(started)) == started
+    traced = started.model_copy(update={"trace": "00-1"})
+    assert codec.decode(codec.encode(traced)) == traced
 
 
 @pytest.mark.parametrize("wrong", [Observer, object(), "telemetry"], ids=["a class", "an object", "a text"])

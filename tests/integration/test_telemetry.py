@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ from amends.blocking import BlockingCoordinator
 from amends.saga.events import ActionStarted
 from amends.saga.log.memory import MemoryLog
 from amends.telemetry import RunLogger
+from amends.telemetry.metrics import ATTEMPT_BOUNDS, RUN_BOUNDS
 from amends.telemetry.otel import OpenTelemetry
 from tests.telemetry import Sdk, parent_of
+from tests.tree import ROOT
 from tests.worlds import ONCE, World, a_saga, boom, until
 
 CANARY = "hunter2-canary"
@@ -409,6 +412,34 @@ def test_the_metrics_of_good_and_bad_runs(url: str) -> None:
     names = ("create-user", "send-mail", "update-crm")
     assert metrics["amends.attempts"] == {(name, "do", "succeeded"): 3 for name in names}
     assert metrics["amends.attempt.duration"] == {(name, "do", "succeeded"): 3 for name in names}
+
+
+def test_the_page_lists_the_metrics() -> None:
+    """With their units; and the histograms have bounds that fit seconds."""
+    world, sdk = World(), Sdk()
+    a = world.action("a", undo=boom())
+    bad = world.action("bad", do=boom(), irreversible=True, **ONCE)
+
+    async def park(run: Run) -> None:
+        await run.do(a, "x")
+        await run.do(bad, "x")
+
+    async def go(run: Run) -> None: ...
+
+    async def scenario() -> None:
+        made: list[Saga[Any, Any]] = [Saga("park", version=1, function=park), Saga("go", version=1, function=go)]
+        async with world.coordinator("memory://", *made, observers=[sdk.observer]) as coordinator:
+            for each in made:
+                await world.rest(await coordinator.start(each))
+
+    asyncio.run(scenario())
+    page = (ROOT / "docs" / "howto" / "observe-runs.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(amends\.[\w.]+)` \| `?([^`|]+?)`? \|", page, re.MULTILINE))
+    instruments = sdk.instruments()
+    assert listed == {name: metric.unit for name, metric in instruments.items()}
+    (point,) = instruments["amends.run.duration"].data.data_points
+    assert tuple(point.explicit_bounds) == RUN_BOUNDS
+    assert tuple(instruments["amends.attempt.duration"].data.data_points[0].explicit_bounds) == ATTEMPT_BOUNDS
 
 
 def test_what_a_coordinator_has_in_hand_is_read_when_metrics_are() -> None:

@@ -136,8 +136,9 @@ def test_the_plugin_costs_a_stranger_nothing(tmp_path: Path) -> None:
 
 
 def test_importing_amends_does_no_work(tmp_path: Path) -> None:
-    """A service on SQLite needs no libpq, one without the onboarding story no mail or HTTP client, nobody a console."""
+    """A service on SQLite needs no libpq, one without the story no HTTP client, nobody telemetry or a console."""
     loaded = loaded_by(Path(sysconfig.get_path("purelib")), "amends", cwd=tmp_path)
-    heavy = {"aiosmtpd", "amends.console", "amends.testing", "email_validator", "httpx", "hypothesis", "psycopg"}
+    heavy = {"aiosmtpd", "amends.console", "amends.testing", "email_validator", "httpx", "hypothesis"}
+    heavy |= {"amends.telemetry", "opentelemetry", "psycopg"}
     assert heavy & set(loaded) == set()
     assert list(tmp_path.iterdir()) == []
