@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from amends import Call, Coordinator, Run, action
 from amends.saga.log.memory import MemoryLog
-from amends.telemetry import RunFields, RunLogger
+from amends.telemetry import Attempt, ObservedRun, RunFields, RunLogger
 from amends.telemetry.lines import FIELDS
 from tests.worlds import ONCE, World, a_saga, boom
 
@@ -149,6 +150,17 @@ def test_what_the_engine_logs_of_a_run_names_it(kept: Kept) -> None:
     asyncio.run(scenario())
     (said,) = kept.of("amends.hosting")
     assert (said.run_id, said.saga, said.step) == ("run", "a-saga", None)
+
+
+def test_nothing_of_an_attempt_stays_in_later_lines() -> None:
+    """What is logged in the same task afterwards is not part of it."""
+    run = ObservedRun("run", "a-saga", 1, datetime.fromtimestamp(0, UTC), {}, None, None)
+    within, afterwards = logging.makeLogRecord({}), logging.makeLogRecord({})
+    with RunLogger().attempting(Attempt(run, "1", "a", 2, undoes=False, began_at=run.started_at)):
+        RunFields().filter(within)
+    RunFields().filter(afterwards)
+    assert [getattr(within, name) for name in FIELDS] == ["run", "a-saga", "1", "a", 2]
+    assert [getattr(afterwards, name) for name in FIELDS] == [None] * 5
 
 
 def test_a_record_that_has_fields_keeps_them() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,9 +24,10 @@ from opentelemetry.trace import (
 
 from amends import Call, Coordinator, Run, RunFailed, RunStatus, Saga, action
 from amends.blocking import BlockingCoordinator
-from amends.saga.events import ActionStarted
+from amends.saga.events import ActionStarted, CompensationStarted
 from amends.saga.log.memory import MemoryLog
-from amends.telemetry import RunLogger
+from amends.saga.log.port import Backlog
+from amends.telemetry import Attempt, Figures, ObservedRun, RunLogger
 from amends.telemetry.metrics import ATTEMPT_BOUNDS, RUN_BOUNDS
 from amends.telemetry.otel import OpenTelemetry
 from tests.telemetry import Sdk, parent_of
@@ -371,15 +373,17 @@ def test_a_parked_run_has_a_span_each_time_it_comes_to_rest() -> None:
         await run.do(b, "x")
         await run.do(bad, "x")
 
-    async def scenario() -> None:
+    async def scenario() -> list[Any]:
         made = a_saga(body)
         async with world.coordinator("memory://", made, observers=[sdk.observer]) as coordinator:
             handle = await coordinator.start(made)
             assert (await world.rest(handle)).status is RunStatus.PARKED
             await handle.waive("1", by="ann", reason=CANARY)
-            await world.rest(handle)
+            return (await world.rest(handle)).events
 
-    asyncio.run(scenario())
+    events = asyncio.run(scenario())
+    began = next(event for event in events if isinstance(event, CompensationStarted) and event.step == "1")
+    assert sdk.one("compensate a").start_time == round(began.occurred_at.timestamp() * 1e6) * 1_000
     parked, ended = sdk.named("run a-saga")
     assert seen([parked, ended]) == [("run a-saga", "parked"), ("run a-saga", "partially_compensated")]
     assert parked.start_time == ended.start_time
@@ -440,6 +444,36 @@ def test_the_page_lists_the_metrics() -> None:
     (point,) = instruments["amends.run.duration"].data.data_points
     assert tuple(point.explicit_bounds) == RUN_BOUNDS
     assert tuple(instruments["amends.attempt.duration"].data.data_points[0].explicit_bounds) == ATTEMPT_BOUNDS
+
+
+def test_a_coordinator_that_is_closed_is_read_no_more() -> None:
+    """Its figures are let go of, and it with them."""
+    sdk = Sdk()
+
+    def figures() -> Figures:
+        return Figures(7, Backlog(3, 300, 1))
+
+    sdk.observer.opened(figures)
+    before = sdk.metrics()
+    sdk.observer.closed(figures)
+    after = sdk.metrics()
+    names = ("amends.runs.hosted", "amends.backlog.appends", "amends.backlog.size")
+    assert [before[name] for name in names] == [{(): 7}, {(): 3}, {(): 300}]
+    assert [after[name] for name in names] == [{(): 0}] * 3
+
+
+def test_nothing_of_an_attempt_stays_current() -> None:
+    """What the engine does in the same task afterwards is not part of it."""
+    sdk = Sdk()
+    run = ObservedRun("run", "a-saga", 1, datetime.fromtimestamp(0, UTC), {}, None, None)
+    attempt = Attempt(run, "1", "a", 1, undoes=False, began_at=run.started_at)
+    with sdk.caller():
+        outside = get_current_span()
+        with sdk.observer.attempting(attempt):
+            assert get_current_span() is not outside
+        assert get_current_span() is outside
+    (span,) = sdk.named("do a")
+    assert (span.attributes or {})["amends.outcome"] == "unknown"
 
 
 def test_what_a_coordinator_has_in_hand_is_read_when_metrics_are() -> None:
