@@ -50,7 +50,7 @@ class Tracing:
             "amends.saga_version": start.saga_version,
         }
         span = self._tracer.start_span(f"start {start.saga}", kind=SpanKind.PRODUCER, attributes=attributes)
-        own = _traceparent(span)
+        own = _traceparent(span) or _traceparent(get_current_span())  # Without an SDK a span may be nothing at all.
         try:
             yield own
         finally:
@@ -64,16 +64,17 @@ class Tracing:
     def attempting(self, attempt: Attempt, ended: Callable[[Attempt], None]) -> Iterator[None]:
         """Make the span of an attempt, the current one for the handler; `ended` is called within it, at its end."""
         began = _nanoseconds(attempt.began_at)
+        parent = _context(attempt.run.trace)
         span = self._tracer.start_span(
             f"{'undo' if attempt.undoes else 'do'} {attempt.action}",
-            _context(attempt.run.trace),
+            parent,
             SpanKind.CONSUMER,
             _attributes(attempt.run, attempt.step, attempt.action) | {"amends.attempt": attempt.attempt},
             start_time=began,
         )
         # Never on top of the context at hand: that is of whoever started the run here, or of nobody, by chance.
-        context = set_span_in_context(span, Context())
-        token = attach(context)
+        is_real = span.get_span_context().is_valid
+        token = attach(set_span_in_context(span, Context()) if is_real else parent)
         try:
             yield
         finally:
