@@ -1,13 +1,11 @@
 """The object that a service holds: it starts runs, hosts them, and finds them again."""
 
-import json
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from ..actions.action import Action
-from ..actions.values import JsonText
-from ..errors import AppendConflict, CoordinatorClosed, DefinitionError, RunConflict
+from ..errors import AppendConflict, CoordinatorClosed, DefinitionError
 from .codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
 from .definition import NOTHING, Saga
 from .driver import Driver
@@ -18,8 +16,11 @@ from .hosting import Hosting
 from .ids import checked_deadline, checked_run_id, checked_tags, new_run_id
 from .log.open import open_log
 from .log.port import Backlog, Log
+from .observers import Observers
+from .observing import Observer
 from .registry import Registry
 from .runs import Runs
+from .sameness import check_same
 from .standing import standing_after
 from .state import RunState
 from .surroundings import Surroundings
@@ -44,6 +45,7 @@ class Coordinator:
         max_running: how many runs are hosted at once; starting a further one here waits for a place. 0 makes a client
             that only starts runs, asks for them and commands them.
         payload_limit_bytes: the most that an event with an input or output in it may take, as JSON.
+        observers: who is told of starts, attempts and durable events, in this order; see `Observer`.
         surroundings: what stands for the world, for simulations.
 
     Attributes:
@@ -65,6 +67,7 @@ class Coordinator:
         drain_seconds: float = 10.0,
         max_running: int = 1_000,
         payload_limit_bytes: int = DEFAULT_PAYLOAD_LIMIT_BYTES,
+        observers: Iterable[Observer] = (),
         surroundings: Surroundings | None = None,
     ) -> None:
         if max_running < 0:
@@ -76,6 +79,7 @@ class Coordinator:
         if payload_limit_bytes < MIN_PAYLOAD_LIMIT_BYTES:
             raise DefinitionError(f"payload_limit_bytes={payload_limit_bytes}; use at least {MIN_PAYLOAD_LIMIT_BYTES}")
         self._registry = Registry(actions, sagas)
+        self._observers = Observers(observers)
         self._log = open_log(log) if isinstance(log, str) else log
         self._codec = EventCodec.from_environment(payload_limit_bytes)
         self._surroundings = surroundings or Surroundings()
@@ -107,7 +111,13 @@ class Coordinator:
         around = self._surroundings
         worker = around.worker()
         self._host = Host(
-            self._log, self._codec, self._registry, self._clock, around.threads(), substitute=around.substitute
+            self._log,
+            self._codec,
+            self._registry,
+            self._clock,
+            around.threads(),
+            substitute=around.substitute,
+            observers=self._observers,
         )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
         hosting = Hosting(self._host, heart, worker, self._lease_seconds, self.max_running)
@@ -117,6 +127,7 @@ class Coordinator:
             await self._log.close()
             raise
         self._hosting = hosting
+        self._observers.opened(hosting.figures)
         return self
 
     async def __aexit__(
@@ -133,6 +144,7 @@ class Coordinator:
             await hosting.drain(self._drain_seconds)
             await hosting.close()
         finally:
+            self._observers.closed(hosting.figures)
             await self._log.close()
 
     @overload
@@ -260,26 +272,37 @@ class Coordinator:
         hosting = self._opened()
         now = self._clock.now()
         run_id = new_run_id(now) if run_id is None else checked_run_id(run_id)
-        started = RunStarted(
-            occurred_at=now,
-            saga=saga.name,
-            saga_version=saga.version,
-            input=saga.input.encode(value),
-            tags=checked_tags(tags),
-            deadline=checked_deadline(now, deadline_seconds),
-        )
-        handle: RunHandle[Any] = RunHandle(run_id, saga.output, self.runs)
+        with self._observers.starting(run_id, saga) as start:
+            started = RunStarted(
+                occurred_at=now,
+                saga=saga.name,
+                saga_version=saga.version,
+                input=saga.input.encode(value),
+                tags=checked_tags(tags),
+                deadline=checked_deadline(now, deadline_seconds),
+                trace=start.trace,
+            )
+            start.trace = await self._begin(hosting, run_id, saga, started, here=here and self.max_running > 0)
+        return RunHandle(run_id, saga.output, self.runs)
+
+    async def _begin(
+        self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted, *, here: bool
+    ) -> str | None:
+        """Begin the run, or find that it has begun; returns its trace."""
         try:
-            if here and self.max_running:
+            if here:
                 driver = await self._host_new(hosting, run_id, saga, started)
-                _check_same(run_id, driver.state, started)
+                check_same(run_id, driver.state, started)
                 await driver.acknowledged.wait()
-            else:
-                standing = standing_after(None, started)
-                await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
+                return driver.state.trace
+            standing = standing_after(None, started)
+            await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
+            self._observers.recorded_start(run_id, started)
+            return started.trace
         except AppendConflict:
-            _check_same(run_id, await self.runs.state(run_id), started)
-        return handle
+            state = await self.runs.state(run_id)
+            check_same(run_id, state, started)
+            return state.trace
 
     async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:
         def make() -> Driver:
@@ -294,15 +317,3 @@ class Coordinator:
         if self._hosting is None:
             raise CoordinatorClosed(str(CoordinatorClosed.__doc__))
         return self._hosting
-
-
-def _check_same(run_id: str, state: RunState, started: RunStarted) -> None:
-    if state.saga != started.saga:
-        raise RunConflict(run_id, "saga")
-    if state.input != started.input and _canonical(state.input) != _canonical(started.input):
-        raise RunConflict(run_id, "input")
-
-
-def _canonical(text: JsonText) -> str:
-    """Compare as JSON, where order of keys means nothing but `true` and `1` differ."""
-    return json.dumps(json.loads(text), sort_keys=True)

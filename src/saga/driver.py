@@ -18,7 +18,7 @@ from . import effects as fx
 from . import events as e
 from . import moments as m
 from .asking import Asking, Settling
-from .attempts import Attempts, DoMoment, UndoMoment
+from .attempts import DoMoment, UndoMoment
 from .awaited import Awaited
 from .calling import Calling
 from .catching_up import refold, written_by_others
@@ -29,6 +29,7 @@ from .events import ErrorInfo, Event, FailingReason, RunFailing, RunStatus, Unkn
 from .failures import describe
 from .host import Host
 from .letting_go import LetGo, due_at
+from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
 from .replay import Replay
 from .run import Run
@@ -72,7 +73,7 @@ class Driver:
         self.heard_count = 0
         self._host = host
         self._loop = host.loop
-        self._attempts = Attempts(state, host)
+        self._attempts = attempts_of(state, host)
         self._outbox = Outbox(state)
         self._wakeup: asyncio.Future[None] | None = None
         self._wakes_soon = False
@@ -174,7 +175,7 @@ class Driver:
             self._fail(CoordinatorClosed("the coordinator was closed before the run ended; its events are kept"))
             raise
         except BaseException as error:  # A fault of ours. The run is taken up again, a bounded number of times.
-            _logger.exception("the driver of run %s failed", self.state.run_id)
+            _logger.exception("the driver of run %s failed", self.state.run_id, extra={"run_id": self.state.run_id})
             self._fail(error)
         finally:
             self._let_go()
@@ -254,6 +255,7 @@ class Driver:
             await self._catch_up()
             return
         self._outbox.appended(batch)
+        self._host.observers.recorded(self.state, batch.events)
         self.acknowledged.settle(None)
         self._follow(batch.events)
         self.due_at = until if batch.lets_go else None
@@ -335,7 +337,7 @@ class Driver:
         try:
             self._take_result(moment)
         except Exception as error:
-            self.broke_off(error)
+            self.broke_off(moment.path, error)
         self._note_drained()
 
     def is_due(self, moment: m.Moment) -> None:
@@ -351,9 +353,10 @@ class Driver:
                 raise
             self.take(m.AttemptUnknown(moment.path, moment.attempt, UnknownWhy.UNSTORABLE, describe(error), None))
 
-    def broke_off(self, error: Exception) -> None:
+    def broke_off(self, path: str, error: Exception) -> None:
         """A fault of ours in an attempt. The run is taken up again, a bounded number of times."""
-        _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error)
+        at = {"run_id": self.state.run_id, "step": path}
+        _logger.error("an attempt of run %s could not be recorded", self.state.run_id, exc_info=error, extra=at)
         self._fail(error)
         self._wake()
 

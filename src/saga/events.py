@@ -123,6 +123,8 @@ class RunStarted(Event):
     input: JsonText
     tags: dict[str, str] = Field(default_factory=dict)
     deadline: AwareDatetime | None = None
+    trace: str | None = None
+    """The trace context that the run belongs to, whichever worker hosts it: a W3C `traceparent`."""
 
 
 class RunClaimed(Event):

@@ -8,6 +8,7 @@ from ..actions.threads import Threads
 from ..clock import Clock
 from .codec import EventCodec
 from .log.port import Log
+from .observers import Observers
 from .registry import Registry
 from .stragglers import Stragglers
 from .surroundings import Substitute
@@ -34,6 +35,7 @@ class Host:
     threads: Threads
     may_enter: Callable[[], Awaitable[None]] = _always
     substitute: Substitute | None = None
+    observers: Observers = field(default_factory=Observers)
     stragglers: Stragglers = field(default_factory=Stragglers)
     turns: Turns = field(default_factory=Turns)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)

@@ -15,6 +15,7 @@ from .driver import Driver
 from .heart import Heart
 from .host import Host
 from .moments import Claim
+from .observing import Figures
 from .state import RunState, fold
 from .suspects import Suspects
 
@@ -62,6 +63,10 @@ class Hosting:
         self._named: set[tuple[str, int]] = set()
         self.draining = False
         host.may_enter = self.may_enter
+
+    def figures(self) -> Figures:
+        """Return what can be counted at any time, from any thread."""
+        return Figures(len(self.drivers), self._host.log.backlog)
 
     async def open(self) -> None:
         """Start the heart, and look for work from now on.
@@ -279,7 +284,7 @@ class Hosting:
 
     def _give_up_on(self, run_id: str, error: AmendsError) -> None:
         self._unreadable.add(run_id)
-        _logger.warning("run %s cannot be taken up: %s", run_id, error)
+        _logger.warning("run %s cannot be taken up: %s", run_id, error, extra={"run_id": run_id})
 
     async def _name_unknown(self, known: set[tuple[str, int]]) -> None:
         """Say once of each saga and version that nobody here knows that runs of it are waiting."""
@@ -287,7 +292,11 @@ class Hosting:
             if (run.saga, run.version) not in self._named:
                 self._named.add((run.saga, run.version))
                 _logger.warning(
-                    "run %s waits for a worker that knows saga %s version %s", run.run_id, run.saga, run.version
+                    "run %s waits for a worker that knows saga %s version %s",
+                    run.run_id,
+                    run.saga,
+                    run.version,
+                    extra={"run_id": run.run_id, "saga": run.saga},
                 )
 
     # The end

@@ -112,6 +112,7 @@ class Runs:
         change = None if after is None or after == standing else after._replace(owner=None, outside=True)
         records = [host.codec.encode(event) for event in events]
         await host.log.append(state.run_id, version, records, change, ring=state.run_id)
+        host.observers.recorded(state, events)
         return state
 
 

@@ -95,6 +95,7 @@ class RunState:
     tags: dict[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
     deadline: datetime | None = None
+    trace: str | None = None
     worker: str | None = None
     epoch: int = 0
     lapses: int = 0
@@ -218,6 +219,7 @@ def _run(state: RunState, event: Event) -> None:
             state.saga, state.saga_version = event.saga, event.saga_version
             state.input, state.tags, state.started_at = event.input, event.tags, event.occurred_at
             state.deadline = event.deadline
+            state.trace = event.trace
         case e.RunClaimed():
             state.worker, state.epoch = event.worker, event.epoch
             state.lapses += event.lapsed

@@ -32,7 +32,7 @@ class Told(Protocol):
         """A time has come."""
         ...
 
-    def broke_off(self, error: Exception) -> None:
+    def broke_off(self, path: str, error: Exception) -> None:
         """A fault of ours in an attempt."""
         ...
 
@@ -103,7 +103,7 @@ class UnderWay:
         try:
             moment = await entry(self._state.steps[path], attempt, self._ended)
         except Exception as error:
-            self._told.broke_off(error)
+            self._told.broke_off(path, error)
         else:
             if moment is not None:
                 self._ended(moment)

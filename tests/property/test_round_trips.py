@@ -152,6 +152,7 @@ def events() -> st.SearchStrategy[e.Event]:
         "tags": st.dictionaries(_SAFE, _SAFE, max_size=3),
         "deadline": st.none() | _WHEN,
         "due_at": _WHEN,
+        "trace": st.none() | _SAFE,
     }
     built = []
     for kind in e.EVENT_TYPES:

@@ -10,6 +10,8 @@ from tenacity import stop_after_attempt, wait_fixed
 
 from amends import Action, Call, Coordinator, Run, RunHandle, RunStatus, Saga, action, saga
 from amends.blocking import BlockingCoordinator, BlockingHandle
+from amends.telemetry import Observer, RunLogger
+from amends.telemetry.otel import OpenTelemetry
 
 
 class NewUser(BaseModel):
@@ -104,3 +106,12 @@ async def wrong(coordinator: Coordinator, run: Run) -> None:
     await run.do(create, "no model")  # type: ignore[misc]
     await run.do(create)  # type: ignore[arg-type]
     await coordinator.start(onboard, 5)  # type: ignore[misc]
+
+
+class Quiet(Observer): ...
+
+
+def watch() -> Coordinator:
+    observers: list[Observer] = [Quiet(), RunLogger(), OpenTelemetry(messages=True)]
+    assert_type(Coordinator("memory://", observers=(Quiet(),)), Coordinator)
+    return Coordinator("memory://", observers=observers)

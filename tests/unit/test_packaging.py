@@ -135,9 +135,21 @@ def test_the_plugin_costs_a_stranger_nothing(tmp_path: Path) -> None:
     assert brought - sys.stdlib_module_names == {"_amends_pytest"}
 
 
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    """OpenTelemetry is not there: the error says what to install, and all else of the telemetry works."""
+    code = (
+        "import sys; sys.modules['opentelemetry.metrics'] = None; import amends.telemetry\n"
+        "try: import amends.telemetry.otel\n"
+        "except ModuleNotFoundError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "pip install 'amends[otel]'" in done.stdout
+
+
 def test_importing_amends_does_no_work(tmp_path: Path) -> None:
-    """A service on SQLite needs no libpq, one without the onboarding story no mail or HTTP client, nobody a console."""
+    """A service on SQLite needs no libpq, one without the story no HTTP client, nobody telemetry or a console."""
     loaded = loaded_by(Path(sysconfig.get_path("purelib")), "amends", cwd=tmp_path)
-    heavy = {"aiosmtpd", "amends.console", "amends.testing", "email_validator", "httpx", "hypothesis", "psycopg"}
+    heavy = {"aiosmtpd", "amends.console", "amends.testing", "email_validator", "httpx", "hypothesis"}
+    heavy |= {"amends.telemetry", "opentelemetry", "psycopg"}
     assert heavy & set(loaded) == set()
     assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ from tests.teeth.tooth import Patch, Tooth, tooth
 
 _FLUSH = """        await self._append(batch)
         self._outbox.appended(batch)
+        self._host.observers.recorded(self.state, batch.events)
         self.acknowledged.settle(None)
         for event in batch.events:
             effect = effect_of(event)
@@ -28,6 +29,7 @@ _FLUSH_TOO_EARLY = """        for event in batch.events:
                 self._carry_out(effect)
         await self._append(batch)
         self._outbox.appended(batch)
+        self._host.observers.recorded(self.state, batch.events)
         self.acknowledged.settle(None)
 """
 
