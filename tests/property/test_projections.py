@@ -25,6 +25,7 @@ from amends.testing.strategies import fault_plans, saga_shapes
 from tests.reporting import counted
 from tests.unit.recorded import BUSY, at, did, doing, failed, started
 from tests.views import CLOCK, CODEC, Histories, applied, fill, hold_to_the_log, rows_after
+from tests.walks import walks
 
 
 @contextmanager
@@ -100,6 +101,17 @@ def test_the_audit_view_is_the_fold_of_the_log(histories: Histories, seed: int) 
                 assert applier.apply(database, before, rows) is None
         database.close()
         hold_to_the_log(url, histories)
+
+
+@settings(max_examples=max(20, settings().max_examples // 4))
+@given(runs=st.lists(walks(), min_size=1, max_size=5), seed=st.integers(0, 1_000))
+def test_the_audit_view_is_the_fold_of_every_kind_of_event(runs: list[list[e.Event]], seed: int) -> None:
+    """Waits, signals, deadlines, commits; what people say, at any moment; and an undo after an end."""
+    walked = {f"run-{number}": events for number, events in enumerate(runs)}
+    with a_file() as url:
+        fill(url, walked, seed)
+        applied(url, Audit(), random.Random(seed))
+        hold_to_the_log(url, walked)
 
 
 def unknown(stop: float, *, retry_at: float | None = None, parks: bool = False) -> e.Event:
