@@ -30,7 +30,8 @@ def add_to(commands: Commands) -> None:
         "runs",
         help="which runs there are, in what state, since when and why",
         description="Lists a page of runs from the audit view, those first that were started last; of parked runs also "
-        "what still stands, and of waiting ones for what and since when. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
+        "what still stands, and of waiting ones for what and since when. Times are like 30m, 2h, 7d (so long ago) or "
+        "2026-11-23T08:00 (UTC).",
     )
     add_conditions_to(parser)
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 1,000 (default: 50)")
