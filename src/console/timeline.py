@@ -118,13 +118,15 @@ class Timeline:
         return tuple(sorted((*self.rows, *self.waits, *self.pivots), key=_began))
 
 
-def _began(line: Row | Wait | Pivot) -> float:
+def _began(line: Row | Wait | Pivot) -> tuple[float, list[int]]:
+    """When a line begins; those that begin at once stand as they are numbered."""
+    path = [int(number) for number in line.step.split(".")]
     match line:
         case Row():
-            return line.attempts[0].start
+            return line.attempts[0].start, path
         case Wait():
-            return line.start
-    return line.at
+            return line.start, path
+    return line.at, path
 
 
 def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
