@@ -13,7 +13,22 @@ from .paint import STATUS_COLOURS
 from .plain import plain, seconds
 from .svg import Anchor, Picture
 from .timeline import Attempt, End, Row, Timeline
-from .timeline_layout import AXIS, CAPTION, CHART, EDGE, LEFT, RIGHT, ROW, TOP, WIDTH, Band, Layout, WaitBand, layout, ticks
+from .timeline_layout import (
+    AXIS,
+    CAPTION,
+    CHART,
+    EDGE,
+    LEFT,
+    RIGHT,
+    ROW,
+    TOP,
+    WIDTH,
+    Band,
+    Layout,
+    WaitBand,
+    layout,
+    ticks,
+)
 from .timeline_svg_waits import draw_marks, draw_wait
 
 _BAR = 18.0

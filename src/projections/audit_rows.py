@@ -1,4 +1,4 @@
-"""What the audit view answers with: runs, steps, waits and commands, as frozen values; and how they are made of rows."""
+"""What the audit view answers with: runs, steps, waits, commands, as frozen values; and how rows become them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -279,7 +279,7 @@ class AuditRunDetail:
 
 def audit_run(row: dict[str, Any], waiting_for: Sequence[AuditWait] = ()) -> AuditRun:
     """Return a run from its columns, and its waits that are not over."""
-    values = {name: row.get(name) for name in AuditRun.__dataclass_fields__}
+    values: dict[str, Any] = {name: row.get(name) for name in AuditRun.__dataclass_fields__}
     values |= {
         "state": RunStatus(row["state"]),
         "tags": json.loads(row["tags"] or "{}"),

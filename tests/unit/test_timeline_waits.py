@@ -1,4 +1,4 @@
-"""Waits, signals, points of no return and late undoing in the timeline: as values, as text, as JSON and as a picture."""
+"""Waits, signals, points of no return and late undoing in the timeline: as values, text, JSON and a picture."""
 
 from collections.abc import Sequence
 
@@ -25,9 +25,7 @@ def sleeps(step: str, start: float, due: float) -> e.Event:
 
 
 def awaits(step: str, signal: str, start: float, due: float | None = None) -> e.Event:
-    return e.SignalAwaited(
-        occurred_at=at(start), step=step, signal=signal, due_at=None if due is None else at(due)
-    )
+    return e.SignalAwaited(occurred_at=at(start), step=step, signal=signal, due_at=None if due is None else at(due))
 
 
 def fires(step: str, when: float) -> e.Event:
