@@ -276,9 +276,10 @@ class Driver:
     # What others write to the run
 
     def look(self) -> None:
-        """Look soon at what others have written to the run."""
-        self._is_rung = True
-        self._wake()
+        """Look soon at what others have written to the run; a start or a claim under way finds out by itself."""
+        if self.acknowledged.done():
+            self._is_rung = True
+            self._wake()
 
     async def _catch_up(self) -> None:
         """Fold what others have written to the run, and decide anew what was decided without knowing of it.

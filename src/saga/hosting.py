@@ -182,8 +182,9 @@ class Hosting:
     async def _sweep_on(self) -> None:
         while True:
             try:
-                await self._hear()
-                if not (self._has_room and await self._sweep()):
+                has_more = await self._sweep()
+                await self._hear()  # Last: what rings from the sweep's look on ends the rest, and is heard next time.
+                if not has_more:
                     await self._rest()
             except LogError as error:
                 _logger.warning("the sweep for unfinished runs failed, it is tried again: %s", error)
@@ -226,7 +227,10 @@ class Hosting:
                     driver.look()
 
     async def _sweep(self) -> bool:
-        """Claim a bounded number of runs; returns whether there may be more."""
+        """Claim a bounded number of runs, if there is room; returns whether there may be more."""
+        if not self._has_room:
+            await self._host.log.claimable((), 0)  # It has been looked: without that, the rest would end at once.
+            return False
         await self.may_enter()
         self._next_due = await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE)
         known = self._host.registry.known()
