@@ -49,7 +49,8 @@ class Hosting:
         self._heart = heart
         self._lease_seconds = lease_seconds
         self._max_running = max_running
-        self._places = asyncio.Semaphore(max_running)
+        self._places = host.places
+        self._places.freed = self._stir
         self._tasks: dict[Driver, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._lapses_seen = 0
@@ -118,8 +119,6 @@ class Hosting:
         due_at = driver.due_at
         if due_at is not None and (self._next_due is None or due_at < self._next_due):
             self._next_due = due_at
-            self._stir()
-        elif len(self._tasks) == self._max_running - 1:
             self._stir()
 
     async def until_hosted(self, run_id: str, seconds: float) -> None:
@@ -195,7 +194,7 @@ class Hosting:
 
     @property
     def _has_room(self) -> bool:
-        return len(self._tasks) < self._max_running
+        return self._places.free_count > 0
 
     async def _rest(self) -> None:
         """Wait until there may be something to do: it rings, a run is due, there is a place again, or time is up."""
@@ -234,7 +233,7 @@ class Hosting:
         await self.may_enter()
         self._next_due = await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE)
         known = self._host.registry.known()
-        limit = min(CLAIMS_AT_ONCE, self._max_running - len(self._tasks))
+        limit = min(CLAIMS_AT_ONCE, self._places.free_count)
         free = list(await self._free(known, limit))[:limit]
         if not free:
             await self._name_unknown(known)
