@@ -1,11 +1,12 @@
 """Sagas of sagas under kills, pauses and a log that does not answer: every run of the family ends as it should."""
 
 import random
+from typing import Any
 
 import pytest
 from tenacity import stop_after_attempt, wait_fixed
 
-from amends import Call, Run, RunStatus, action, saga
+from amends import Action, Call, Run, RunStatus, action, saga
 from amends.saga.codec import EventCodec
 from amends.saga.state import fold
 from amends.testing import Cluster, Scenario, World
@@ -51,7 +52,7 @@ async def parent(run: Run, fails: bool) -> str:
     return "".join(both)
 
 
-ACTIONS = [act, fail]
+ACTIONS: list[Action[Any, Any]] = [act, fail]
 FAMILY = [
     Scenario(parent, True, actions=ACTIONS, world=world),
     Scenario(middle, "m", actions=ACTIONS, world=world),
