@@ -79,14 +79,13 @@ class Driver:
         self._wakes_soon = False
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
-        asking = Asking(self, self._replay, host.registry, self._settling)
-        run = Run(state.run_id, state.tags, asking, saga.signals if saga else None)
+        self._under_way = UnderWay(state, host, self._attempts, self)
+        asks = Asking(self, self._replay, host.registry, self._settling, self._under_way.children)
+        run = Run(state.run_id, state.tags, asks, saga.signals if saga else None)
         self._calling = Calling(self, saga, run, self._replay, host)
         self._interrupted_undos = sorted(state.undoing)
-        self._under_way = UnderWay(state, host, self._attempts, self)
         self._stopped = False
-        self._is_rung = False
-        self._draining = False
+        self._is_rung = self._draining = False
         self._drained: Awaited[None] = Awaited()
 
     @property
@@ -189,7 +188,7 @@ class Driver:
         """
         for path in self._interrupted_undos:
             step = self.state.steps[path]
-            if step.undo is UndoStatus.RUNNING:
+            if step.undo is UndoStatus.RUNNING and not self._under_way.goes_on(step):
                 self.take(self._attempts.undo_crashed(step))
             elif step.undo_due_at is not None:
                 self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
@@ -203,7 +202,7 @@ class Driver:
         """Take up steps that were interrupted: an attempt that was under way is unknown now, what waited waits on."""
         for path in paths:
             step = self.state.steps[path]
-            if step.status is StepStatus.RUNNING:
+            if step.status is StepStatus.RUNNING and not self._under_way.goes_on(step):
                 self.take(self._attempts.crashed(step))
             elif step.status is StepStatus.WAITING and step.due_at is not None:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
@@ -276,9 +275,10 @@ class Driver:
     # What others write to the run
 
     def look(self) -> None:
-        """Look soon at what others have written to the run."""
-        self._is_rung = True
-        self._wake()
+        """Look soon at what others have written to the run; a start or a claim under way finds out by itself."""
+        if self.acknowledged.done():
+            self._is_rung = True
+            self._wake()
 
     async def _catch_up(self) -> None:
         """Fold what others have written to the run, and decide anew what was decided without knowing of it.
@@ -329,6 +329,7 @@ class Driver:
                     self._under_way.wait(at, moment)
             case fx.CallOff():
                 self._calling.call_off()
+                self._under_way.children.call_off()
             case fx.Rest():
                 self._rest()
 

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .children import Children
 from .host import Host
 from .moments import RetryDue, TimerDue, UndoDue
-from .state import RunState, Step
+from .state import RunState, Step, UndoStatus
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Told(Protocol):
 
 
 class UnderWay:
-    """The attempts and timers of one run.
+    """The attempts, child runs and timers of one run.
 
     Args:
         state: the run.
@@ -52,6 +53,7 @@ class UnderWay:
         self._loop = host.loop
         self._clock = host.clock
         self._attempts = attempts
+        self.children = Children(state, host)
         self._told = told
         self._entered: dict[str, asyncio.Task[None]] = {}
         """The attempts under way, by step; without those that became stragglers."""
@@ -63,12 +65,32 @@ class UnderWay:
         return bool(self._entered)
 
     def do(self, path: str, attempt: int) -> None:
-        """Enter the handler of a step."""
-        self._enter(self._attempts.do, path, attempt)
+        """Enter the handler of a step, or begin the run that it is."""
+        self._enter(self._do, path, attempt)
 
     def undo(self, path: str, attempt: int) -> None:
-        """Enter the undo of a step."""
-        self._enter(self._attempts.undo, path, attempt)
+        """Enter the undo of a step, or have the run undone that it is."""
+        self._enter(self._undo, path, attempt)
+
+    def goes_on(self, step: Step) -> bool:
+        """Go on with a step that was under way, if it is a run of its own: whoever hosted it, that cannot crash."""
+        if step.child is None:
+            return False
+        if step.undo is UndoStatus.RUNNING:
+            self.undo(step.path, step.undo_attempts)
+        else:
+            self.do(step.path, step.attempts)
+        return True
+
+    async def _do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+        if step.child is None:
+            return await self._attempts.do(step, attempt, tell)
+        return await self.children.do(step, attempt)
+
+    async def _undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+        if step.child is None:
+            return await self._attempts.undo(step, attempt, tell)
+        return await self.children.undo(step, attempt)
 
     def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
         """Tell `moment` at this time."""
