@@ -55,7 +55,7 @@ def usual(state: RunState, now: datetime) -> Iterator[m.Moment]:
     for step in state.steps.values():
         yield from _of_step(step, later)
     if state.status.ended:
-        yield m.Undo("eve", "left")
+        yield from [m.Undo("eve", "left")] * 8
     if state.status is e.RunStatus.PARKED:
         yield from (m.Retry("ada", "mended"), m.Resume("ada", "mended"))
 
