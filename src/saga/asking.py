@@ -60,6 +60,13 @@ class Settling:
             self.wake(path)
 
 
+class HasChildren(Protocol):
+    """Whoever has what begins the runs that are steps of a run."""
+
+    @property
+    def children(self) -> Children: ...  # noqa: D102
+
+
 class Drives(Protocol):
     """What is asked of the driver."""
 
@@ -82,13 +89,13 @@ class Asking:
         replay: the recorded steps that are not asked for yet.
         registry: the actions that this coordinator was given.
         settling: is woken by the driver.
-        children: has the runs begun that are steps of this one.
+        under_way: has what begins the runs that are steps of this one.
     """
 
     def __init__(
-        self, driver: Drives, replay: Replay, registry: Registry, settling: Settling, children: Children
+        self, driver: Drives, replay: Replay, registry: Registry, settling: Settling, under_way: HasChildren
     ) -> None:
-        self._children = children
+        self._under_way = under_way
         self._driver = driver
         self._state = driver.state
         self._replay = replay
@@ -142,7 +149,7 @@ class Asking:
                 self._begin_step(path, called)
             case AskedRun(path, saga, value):
                 self._check_known(path, self._registry.saga, saga)
-                self._children.asked(path, saga)
+                self._under_way.children.asked(path, saga)
                 child = child_run_id(self._state.run_id, path)
                 self._begin_step(path, _Called(f"{SAGA_PREFIX}{saga.name}", saga.input, value, child=child))
             case AskedWait(path, signal, _, seconds):

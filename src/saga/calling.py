@@ -9,7 +9,7 @@ from .definition import Saga
 from .events import FailingReason, RunStatus
 from .failures import describe
 from .host import Host
-from .moments import Diverged, SagaFailed, SagaReturned
+from .moments import Diverged, Moment, SagaFailed, SagaReturned
 from .outcomes import saga_ended
 from .replay import Replay
 from .run import Run
@@ -27,7 +27,7 @@ class Calling:
     """
 
     def __init__(self, driver: Drives, saga: Saga[Any, Any] | None, run: Run, replay: Replay, host: Host) -> None:
-        self._driver = driver
+        self._driver: Drives | None = driver
         self._state = driver.state
         self._saga = saga
         self._run = run
@@ -48,6 +48,11 @@ class Calling:
         if self._task is not None:
             self._task.cancel()
 
+    def leave(self) -> None:
+        """Stop it, and let go of the driver, which has ended: without this circle it goes at once."""
+        self.call_off()
+        self._driver = None
+
     def offer_verdict(self) -> None:
         """A saga that has returned completes when the last attempt that it did not wait for has ended."""
         if self._verdict and self._state.status is RunStatus.RUNNING and not self._state.active:
@@ -59,7 +64,7 @@ class Calling:
         self._run.leave()
         divergence = await self._replay.end()
         if divergence is not None:
-            self._driver.take(Diverged(divergence))
+            self._take(Diverged(divergence))
         elif isinstance(verdict, SagaReturned):
             self._verdict = verdict
             self.offer_verdict()
@@ -68,6 +73,10 @@ class Calling:
 
     def _conclude(self, verdict: SagaReturned | SagaFailed) -> None:
         try:
-            self._driver.take(verdict)
+            self._take(verdict)
         except ValueTooLarge as error:
-            self._driver.take(SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+            self._take(SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+
+    def _take(self, moment: Moment) -> None:
+        if self._driver is not None:
+            self._driver.take(moment)

@@ -80,7 +80,7 @@ class Driver:
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
         self._under_way = UnderWay(state, host, self._attempts, self)
-        asks = Asking(self, self._replay, host.registry, self._settling, self._under_way.children)
+        asks = Asking(self, self._replay, host.registry, self._settling, self._under_way)
         run = Run(state.run_id, state.tags, asks, saga.signals if saga else None)
         self._calling = Calling(self, saga, run, self._replay, host)
         self._interrupted_undos = sorted(state.undoing)
@@ -120,8 +120,9 @@ class Driver:
         if events:
             self.record(*events)
             self._outbox.decided(events[-1], moment)
+        if events and may_proceed(self.state):
             self._proceed()
-        else:
+        elif not self._draining:
             self._calling.offer_verdict()
 
     def _proceed(self) -> None:
@@ -268,9 +269,8 @@ class Driver:
 
     def _lets_go_until(self) -> datetime | None:
         state = self.state
-        if self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id):
-            return None
-        return due_at(state, self._host.clock.now())
+        busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id)
+        return None if busy or not state.waits.open else due_at(state, self._host.clock.now())
 
     # What others write to the run
 
@@ -329,7 +329,7 @@ class Driver:
                     self._under_way.wait(at, moment)
             case fx.CallOff():
                 self._calling.call_off()
-                self._under_way.children.call_off()
+                self._under_way.call_off()
             case fx.Rest():
                 self._rest()
 
@@ -395,5 +395,5 @@ class Driver:
     def _let_go(self) -> None:
         self._stopped = True
         self._drained.settle(None)
-        self._calling.call_off()
+        self._calling.leave()
         self._under_way.stop()

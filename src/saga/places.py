@@ -13,6 +13,7 @@ class Places:
 
     Attributes:
         free_count: how many are free; below 0 if some were taken again that others have by now.
+        freed: called when there is a free place after there was none.
     """
 
     def __init__(self, count: int) -> None:
@@ -49,5 +50,5 @@ class Places:
             if not waiter.done():
                 self.free_count -= 1
                 waiter.set_result(None)
-        if self.free_count > 0:
+        if self.free_count == 1:
             self.freed()

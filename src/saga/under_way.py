@@ -53,8 +53,9 @@ class UnderWay:
         self._loop = host.loop
         self._clock = host.clock
         self._attempts = attempts
-        self.children = Children(state, host)
-        self._told = told
+        self._host = host
+        self._children: Children | None = None
+        self._told: Told | None = told
         self._entered: dict[str, asyncio.Task[None]] = {}
         """The attempts under way, by step; without those that became stragglers."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -63,6 +64,18 @@ class UnderWay:
     def has_attempts(self) -> bool:
         """Whether any attempt is under way."""
         return bool(self._entered)
+
+    @property
+    def children(self) -> Children:
+        """The runs that are steps of this one; most have none, and need nothing made for them."""
+        if self._children is None:
+            self._children = Children(self._state, self._host)
+        return self._children
+
+    def call_off(self) -> None:
+        """Cancel the runs that are steps of this one, which does nothing new any more."""
+        if self._children is not None:
+            self._children.call_off()
 
     def do(self, path: str, attempt: int) -> None:
         """Enter the handler of a step, or begin the run that it is."""
@@ -94,7 +107,8 @@ class UnderWay:
 
     def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
         """Tell `moment` at this time."""
-        self.call(at, moment.path, self._told.is_due, moment)
+        if self._told is not None:
+            self.call(at, moment.path, self._told.is_due, moment)
 
     def call(self, at: datetime, key: str, call: Callable[[T], None], argument: T) -> None:
         """Call something at this time, unless `stop` comes first. Each key has one timer.
@@ -113,8 +127,10 @@ class UnderWay:
 
     def stop(self) -> None:
         """Cancel what is under way: the run is not ours any more, or has ended."""
+        self._told = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
         for timer in self._timers.values():
             timer.cancel()
+        self._timers.clear()
         for task in self._entered.values():
             task.cancel()
 
@@ -125,11 +141,13 @@ class UnderWay:
         try:
             moment = await entry(self._state.steps[path], attempt, self._ended)
         except Exception as error:
-            self._told.broke_off(path, error)
+            if self._told is not None:
+                self._told.broke_off(path, error)
         else:
             if moment is not None:
                 self._ended(moment)
 
     def _ended(self, moment: DoMoment | UndoMoment) -> None:
         self._entered.pop(moment.path, None)
-        self._told.ended(moment)
+        if self._told is not None:
+            self._told.ended(moment)
