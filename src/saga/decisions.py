@@ -203,7 +203,7 @@ def _command(state: RunState, moment: m.Retry | m.Waive | m.Resume, now: datetim
             elif step_or_none is not None and step_or_none.undo is UndoStatus.WAIVED:
                 yield e.RunResumed(occurred_at=now, by=by, reason=reason)
         case m.Resume(by, reason):
-            if state.parked is not None and state.parked.reason not in _OF_STEPS:
+            if state.parked is not None and state.parked.reason not in _OF_STEPS and not state.held:
                 yield e.RunResumed(occurred_at=now, by=by, reason=reason)
 
 
