@@ -163,6 +163,7 @@ def test_two_who_sweep_at_once_move_each_start_once(shared_log_url: str) -> None
                 moved = [start.run_id for page in taken for start in page if not start.refused]
                 assert sorted(moved) == sorted(f"run-{n}" for n in range(30))
                 assert max(map(len, taken)) == 7
+                assert not any(start.refused for page in taken for start in page)
                 claimable = await one.claimable([("adding", 1)], 100)
                 assert sorted(run.run_id for run in claimable) == sorted(moved)
                 for run_id in moved:

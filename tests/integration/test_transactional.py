@@ -92,6 +92,23 @@ def test_what_a_failed_attempt_wrote_is_not_there(shared_log_url: str) -> None:
     assert trail(events) == ["do 1", "failed 1", "do 1", "failed 1", "do 1", "done 1", "COMPLETED"]
 
 
+def test_a_query_that_was_not_read_to_its_end_is_in_nobodys_way(sqlite_url: str) -> None:
+    """The handler raises and still has it: the file is free for the next attempt all the same."""
+    rows = Rows(sqlite_url)
+    kept: list[Any] = []
+
+    def begin(call: Call) -> None:
+        cursor = call.connection.execute("SELECT 1 UNION SELECT 2 UNION SELECT 3")
+        kept.append(cursor)
+        assert cursor.fetchone() == (1,)
+        if call.attempt == 1:
+            raise boom()
+
+    status, events = ran(sqlite_url, rows.plain(after=begin))
+    assert trail(events) == ["do 1", "failed 1", "do 1", "done 1", "COMPLETED"]
+    assert (status, rows.names) == (RunStatus.COMPLETED, ["ada"])
+
+
 def test_a_step_that_fails_for_good_leaves_nothing(shared_log_url: str) -> None:
     rows = Rows(shared_log_url)
     status, events = ran(shared_log_url, rows.action(after=[boom()] * 3))
@@ -164,6 +181,10 @@ def test_nothing_passes_the_gate_of_a_connection_that_was_shut(tmp_path: Path) -
     connection.lend()
     cursor = connection.execute("SELECT 1 UNION SELECT 2")
     connection.shut()
+    with pytest.raises(sqlite3.ProgrammingError, match="script"):
+        connection.executescript("SELECT 1")
+    with pytest.raises(sqlite3.ProgrammingError, match="is over"):
+        connection.executemany("INSERT INTO users VALUES (?)", [("late",)])
     for use in (cursor.fetchone, cursor.fetchall, lambda: connection.execute("INSERT INTO users VALUES ('late')")):
         with pytest.raises(sqlite3.ProgrammingError, match="is over"):
             use()
@@ -463,7 +484,8 @@ def test_a_lost_reply_changes_nothing(postgres_url: str) -> None:
 
 def test_a_commit_that_never_arrived_is_made_again(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is cut before the COMMIT: nothing is there, the attempt has failed, the next one succeeds."""
-    rows, cuts = Rows(postgres_url), [False][:0]
+    rows = Rows(postgres_url)
+    cuts: list[bool] = []
     commit = PostgresTransaction.commit
 
     async def cut_first(transaction: PostgresTransaction) -> None:
@@ -480,7 +502,8 @@ def test_a_commit_that_never_arrived_is_made_again(postgres_url: str, monkeypatc
 
 def test_a_database_that_is_away_is_waited_for(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction that cannot be begun uses up no attempt."""
-    rows, refused = Rows(postgres_url), [False][:0]
+    rows = Rows(postgres_url)
+    refused: list[bool] = []
     log = open_log(postgres_url)
     begin = log.transaction  # type: ignore[attr-defined]
 

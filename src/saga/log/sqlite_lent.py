@@ -7,10 +7,11 @@ disturb: each statement passes a gate, and the gate is shut for good before the 
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 __all__ = ["LentConnection"]
 
@@ -24,13 +25,31 @@ class LentConnection(sqlite3.Connection):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._gate = threading.RLock()
+        self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
         self._is_lent = self._is_shut = self._is_closed = False
 
     def cursor(self, factory: Any = None) -> Any:
         """Return a cursor whose statements pass the gate."""
         if factory is not None:
             raise sqlite3.NotSupportedError("a cursor of another class would get round the end of the transaction")
-        return super().cursor(_LentCursor)
+        cursor = super().cursor(_LentCursor)
+        self._cursors.add(cursor)
+        return cursor
+
+    # sqlite3's own shortcuts make a cursor of the plain class, whatever `cursor` returns.
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute one statement."""
+        return cast("sqlite3.Cursor", self.cursor().execute(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+        """Execute one statement for each of several parameters."""
+        return cast("sqlite3.Cursor", self.cursor().executemany(sql, parameters))
+
+    def executescript(self, sql_script: str, /) -> NoReturn:
+        """Refuse; see the cursor's."""
+        self.cursor().executescript(sql_script)
+        raise AssertionError
 
     def commit(self) -> NoReturn:
         """Refuse.
@@ -81,20 +100,27 @@ class LentConnection(sqlite3.Connection):
         self.interrupt()
 
     def discard(self) -> None:
-        """Shut the gate, roll back what was not committed, and close. Not on the event loop: a statement may end first.
+        """Shut the gate, roll back what was not committed, and close. Not on the event loop: it may have to wait.
 
         A handler that sits in `executemany` with a generator of its own holds the gate until it is through.
         """
-        self.shut()
+        self._is_shut = True
         while not self._gate.acquire(timeout=_INTERRUPT_SECONDS):
             self.interrupt()
         try:
-            if not self._is_closed and self.in_transaction:
-                self.own("ROLLBACK")
+            if not self._is_closed:
+                self._roll_back()
+        finally:
             self._is_closed = True
             super().close()
-        finally:
             self._gate.release()
+
+    def _roll_back(self) -> None:
+        """Roll back, not interrupted: an interrupt holds until the last statement has ended, a SELECT too."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        if self.in_transaction:
+            self.own("ROLLBACK")
 
     @contextmanager
     def passing(self) -> Iterator[None]:
