@@ -268,10 +268,9 @@ class Driver:
                 self._carry_out(effect)
 
     def _lets_go_until(self) -> datetime | None:
-        state, busy = self.state, self._draining or self._under_way.has_attempts
-        if busy or not state.waits.open or self._host.stragglers.has_any(state.run_id):
-            return None
-        return due_at(state, self._host.clock.now())
+        state = self.state
+        busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id)
+        return None if busy or not state.waits.open else due_at(state, self._host.clock.now())
 
     # What others write to the run
 
