@@ -72,11 +72,14 @@ class BlockingCoordinator:
         run_id: str | None = None,
         tags: Mapping[str, str] | None = None,
         deadline_seconds: float | None = None,
+        connection: Any = None,
     ) -> "BlockingHandle[Out]":
-        """Start a run; see `Coordinator.start`."""
+        """Start a run; see `Coordinator.start`. An SQLite `connection` is made with `check_same_thread=False`."""
         started = cast(
             "Coroutine[Any, Any, RunHandle[Out]]",
-            self._coordinator.start(saga, value, run_id=run_id, tags=tags, deadline_seconds=deadline_seconds),
+            self._coordinator.start(
+                saga, value, run_id=run_id, tags=tags, deadline_seconds=deadline_seconds, connection=connection
+            ),
         )
         return BlockingHandle(self.wait_for(started), self)
 

@@ -140,6 +140,8 @@ class _Line:
                     return
 
     def _is_call(self, kind: bytes, body: bytes) -> bool:
+        if kind == b"Q":  # Query: the text itself, as a COMMIT comes
+            return self._calls in body
         if kind == b"P":  # Parse: statement name, query
             name, query = body.split(b"\0", 2)[:2]
             self._names.discard(name)

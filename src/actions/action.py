@@ -60,6 +60,9 @@ class Action(Generic[In, Out]):
             unknown: do nothing then if nothing is there.
         probe: a handler that takes the input and maybe a `Call` and returns the output if the effect has landed, else
             `None`. With a probe, `undo` need not accept `None`.
+        transactional: true hands the handler and its undo `Call.connection`, a transaction of the log's database: what
+            they write through it is committed together with the record of their success, or not at all. Not on
+            `memory://`.
         irreversible: true says that nobody can undo this; a run that is undone then ends `partially_compensated`.
         timeout: seconds for each attempt; None for no limit.
         stop: tenacity's, when to give up. Default: `stop_after_attempt(3)`.
@@ -80,6 +83,7 @@ class Action(Generic[In, Out]):
         undo: Callable[..., Any] | None = None,
         probe: Callable[..., Any] | None = None,
         irreversible: bool = False,
+        transactional: bool = False,
         timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
         stop: Policy = DO_POLICY.stop,
         wait: Policy = DO_POLICY.wait,
@@ -88,6 +92,7 @@ class Action(Generic[In, Out]):
     ) -> None:
         self.name = checked_name("action", name)
         self.irreversible = irreversible
+        self.transactional = transactional
         self.on_unknown = _on_unknown(name, on_unknown)
         self.do = do
         handler = read_handler(do, f"action {name}")
@@ -186,8 +191,19 @@ class Action(Generic[In, Out]):
                 f"action {self.name}: its output may be None, so its probe cannot tell 'landed' from 'not there'; "
                 "return something, an id say, or drop the probe"
             )
+        if self.transactional:
+            self._check_transactional()
         for value in (self.input, self.output):
             _prepare(self.name, value)
+
+    def _check_transactional(self) -> None:
+        if not self.work.handler.wants_call:
+            raise DefinitionError(
+                f"{self.work.handler.label}: is transactional and takes no Call; write through call.connection"
+            )
+        for part in (self.work, self.compensation):
+            if part is not None and part.timeout_seconds is None:
+                raise DefinitionError(f"{part.handler.label}: is transactional and has no time limit; give timeout=...")
 
     def _check_bears_none(self, label: str) -> None:
         if self._undone is not None and not self._undone.accepts_none():
@@ -262,6 +278,7 @@ def action(
     name: str,
     *,
     irreversible: bool = False,
+    transactional: bool = False,
     timeout: float | None = DEFAULT_TIMEOUT_SECONDS,
     stop: Policy = DO_POLICY.stop,
     wait: Policy = DO_POLICY.wait,
@@ -277,6 +294,7 @@ def action(
         checked_name("action", name),
         {
             "irreversible": irreversible,
+            "transactional": transactional,
             "timeout": timeout,
             "stop": stop,
             "wait": wait,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -25,6 +26,9 @@ class Call:
             system the handler talks to. A UUID in its usual text form.
         undoes: for an undo, the key that the step's attempts carried, to find by it what they may have left; else None.
         deadline: when the attempt will be given up (aware UTC), or None where it has no time limit.
+        connection: for a transactional action, what it writes through: its writes and the record of its success are
+            committed together, after it has returned. A `psycopg.AsyncConnection` for an async handler and a
+            `psycopg.Connection` for a plain one, or a `sqlite3.Connection`; None for all other actions.
         outcome: for an undo, how the step ended: `succeeded`, or `unknown` (its output is then None, and nothing may
             be there to undo). None for the action itself.
     """
@@ -36,3 +40,4 @@ class Call:
     undoes: str | None = None
     deadline: datetime | None = None
     outcome: Outcome | None = None
+    connection: Any = None

@@ -41,10 +41,12 @@ class TimedOut:
     Attributes:
         seconds: the limit.
         straggler: done when the handler has ended after all; None if it ended at once.
+        rolled_back: it was in a transaction that is never committed, so certainly nothing landed.
     """
 
     seconds: float
     straggler: "asyncio.Future[Any] | None"
+    rolled_back: bool = False
 
 
 Ended = Returned | Raised

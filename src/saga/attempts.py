@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from ..actions.action import Action, OnUnknown, Part
 from ..actions.call import Call, Outcome
@@ -21,11 +21,23 @@ from .failures import describe
 from .host import Host
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import RunState, Step, StepStatus
+from .transacting import Settled, Transacting
 
 DoMoment = AttemptSucceeded | AttemptFailed | AttemptUnknown
 UndoMoment = UndoSucceeded | UndoFailed
 Entry = Returned | Raised | TimedOut
+Entered = (Returned, Raised, TimedOut)
+M = TypeVar("M", bound=DoMoment | UndoMoment)
 Tell = Callable[[DoMoment | UndoMoment], None]
+
+
+class Entering(NamedTuple):
+    """What a handler is entered for, and with."""
+
+    step: Step
+    values: tuple[Any, ...]
+    call: MakeCall
+    late: Late
 
 
 class Attempts:
@@ -34,9 +46,10 @@ class Attempts:
     Args:
         state: the run.
         host: what the coordinator's drivers share.
+        durable_version: returns the version up to which the run is durable, as far as is known here.
     """
 
-    def __init__(self, state: RunState, host: Host) -> None:
+    def __init__(self, state: RunState, host: Host, durable_version: Callable[[], int]) -> None:
         self._state = state
         self._run_id = state.run_id
         self._host = host
@@ -45,8 +58,9 @@ class Attempts:
         self._threads = host.threads
         self._stragglers = host.stragglers
         self._substitute = host.substitute
+        self._transacting = Transacting(state, host, durable_version)
 
-    async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+    async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | Settled | None:
         """Enter the action's handler once, or find by its probe that an earlier attempt has landed.
 
         Args:
@@ -67,9 +81,9 @@ class Attempts:
             return AttemptFailed(step.path, attempt, describe(error), None)
         await self._stragglers.end(self._run_id, step.path, action.work.timeout_seconds)
         entry = await self._do_or_probe(action, step, attempt, values, tell)
-        return None if entry is None else self._done(action, step, attempt, entry)
+        return self._done(action, step, attempt, entry) if isinstance(entry, Entered) else entry
 
-    async def undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+    async def undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | Settled | None:
         """Enter the action's undo once, unless a probe says that there is nothing to undo; otherwise like `do`."""
         action = self._actions.get(step.action)
         part = action.compensation if action else None
@@ -83,11 +97,11 @@ class Attempts:
             entry = await self._probe_and_undo(action, part, step, attempt, tell)
         except InvalidValue as error:
             return UndoFailed(step.path, attempt, describe(error), None)
-        return None if entry is None else self._undone(part, step, attempt, entry)
+        return self._undone(part, step, attempt, entry) if isinstance(entry, Entered) else entry
 
     async def _do_or_probe(
         self, action: Action[Any, Any], step: Step, attempt: int, values: tuple[Any, ...], tell: Tell
-    ) -> Entry | None:
+    ) -> Entry | DoMoment | Settled | None:
         call = self._call(step, attempt, step.idempotency_key)
         late = partial(self._late, step, lambda entry: tell(self._done(action, step, attempt, entry)))
         if step.last_unknown and action.prober:
@@ -102,11 +116,14 @@ class Attempts:
                     return Raised(OutcomeUnknown(f"the probe raised {info.type}: {info.message}"))
                 case TimedOut() | None:
                     return found
+        if action.transactional:
+            done = partial(self._done, action, step, attempt)
+            return await self._transact(action.work, Entering(step, values, call, late), done)
         return await self._enter(action.work, step, values, call, late)
 
     async def _probe_and_undo(
         self, action: Action[Any, Any], part: Part, step: Step, attempt: int, tell: Tell
-    ) -> Entry | None:
+    ) -> Entry | UndoMoment | Settled | None:
         """Return how the undo ended; where a probe says that nothing is there, it has nothing to do."""
         late = partial(self._late, step, lambda entry: tell(self._undone(part, step, attempt, entry)))
         outcome = Outcome.SUCCEEDED if step.status is StepStatus.SUCCEEDED else Outcome.UNKNOWN
@@ -118,7 +135,23 @@ class Attempts:
             if not isinstance(found, Returned) or found.value is None:
                 return found
             values = (*values[:-1], found.value)
+        if action.transactional and part.handler.wants_call:
+            undone = partial(self._undone, part, step, attempt)
+            return await self._transact(part, Entering(step, values, call, late), undone)
         return await self._enter(part, step, values, call, late)
+
+    async def _transact(
+        self, part: Part, entering: Entering, moment_of: Callable[[Returned], M]
+    ) -> "Entry | M | Settled | None":
+        """Enter a handler in a transaction; what it returned is on record then, together with what it wrote."""
+        await self._host.may_enter()
+        return await self._transacting.enter(
+            part,
+            entering.call,
+            entering.late,
+            lambda call, late: self._entered(part, entering._replace(call=call, late=late)),
+            moment_of,
+        )
 
     def _call(
         self, step: Step, attempt: int, key: str, outcome: Outcome | None = None, undoes: str | None = None
@@ -144,6 +177,10 @@ class Attempts:
     async def _enter(self, part: Part, step: Step, values: tuple[Any, ...], call: MakeCall, late: Late) -> Entry | None:
         # Last of all: whoever waited for a straggler, or for a probe, may have been stopped meanwhile and lost the run.
         await self._host.may_enter()
+        return await self._entered(part, Entering(step, values, call, late))
+
+    async def _entered(self, part: Part, entering: Entering) -> Entry | None:
+        step, values, call, late = entering
         handler = part.handler if self._substitute is None else self._substitute(part.handler, call())
         entry = await enter(
             handler,
@@ -167,11 +204,12 @@ class Attempts:
                     return AttemptUnknown(step.path, attempt, UnknownWhy.UNSTORABLE, describe(error), None)
             case Raised(OutcomeUnknown() as error):
                 return self._unknown(action, step, attempt, UnknownWhy.LOST, error)
-            case TimedOut():
+            case TimedOut(rolled_back=False):
                 return self._unknown(action, step, attempt, UnknownWhy.TIMED_OUT, _timeout(entry))
-            case Raised(error):
+            case Raised() | TimedOut():
+                raised = entry.error if isinstance(entry, Raised) else _timeout(entry)
                 retry_at, info = self._retry_at(
-                    action.work, step.started_at, attempt - step.budget_from, error, unknown=False
+                    action.work, step.started_at, attempt - step.budget_from, raised, unknown=False
                 )
                 return AttemptFailed(step.path, attempt, info, retry_at)
 

@@ -9,34 +9,48 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from ..errors import AppendConflict, LogUnavailable
-from .events import Event, RunClaimed
+from .events import Event, RunClaimed, RunStarted
 from .host import Host
-from .state import RunState, fold
+from .state import RunState, evolve, fold
 
 PAUSE_SECONDS = 1.0
 
 
-async def written_by_others(host: Host, run_id: str, version: int) -> Sequence[Event]:
-    """Return all events of a run if there are any behind `version`, else none.
+async def written_by_others(host: Host, state: RunState, version: int) -> Sequence[Event]:
+    """Return what a run has behind `version`; or all of it, if this is not all that `state` lacks.
 
     Raises:
-        AppendConflict: one of those behind `version` is a claim.
+        AppendConflict: one of the events behind `version` is a claim.
     """
     while True:
         try:
-            if not await host.log.read(run_id, version):
-                return ()
-            events = [host.codec.decode(record) for record in await host.log.read(run_id)]
+            theirs = [host.codec.decode(record) for record in await host.log.read(state.run_id, version)]
+            if any(isinstance(event, RunClaimed) for event in theirs):
+                raise AppendConflict(state.run_id, version)
+            if not theirs or state.version == version:
+                return theirs
+            return await _all_of(host, state.run_id, version)
         except LogUnavailable:
             await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            if any(isinstance(event, RunClaimed) for event in events[version:]):
-                raise AppendConflict(run_id, version)
-            return events
 
 
-def refold(state: RunState, events: Sequence[Event]) -> None:
-    """Make `state`, which others hold, what these events of the run add up to."""
-    fresh = fold(state.run_id, events)
-    for field in fields(RunState):
-        setattr(state, field.name, getattr(fresh, field.name))
+async def _all_of(host: Host, run_id: str, version: int) -> Sequence[Event]:
+    events = [host.codec.decode(record) for record in await host.log.read(run_id)]
+    if any(isinstance(event, RunClaimed) for event in events[version:]):
+        raise AppendConflict(run_id, version)
+    return events
+
+
+def refold(state: RunState, events: Sequence[Event], version: int) -> Sequence[Event]:
+    """Bring `state`, which others hold, up to what `written_by_others` returned, and return what others have written.
+
+    Where nothing was pending, what they wrote is simply what came next; else it is folded anew without what was.
+    """
+    if isinstance(events[0], RunStarted):
+        fresh = fold(state.run_id, events)
+        for field in fields(RunState):
+            setattr(state, field.name, getattr(fresh, field.name))
+        return events[version:]
+    for event in events:
+        evolve(state, event)
+    return events

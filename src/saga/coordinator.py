@@ -9,6 +9,7 @@ from ..errors import AppendConflict, CoordinatorClosed, DefinitionError
 from .codec import DEFAULT_PAYLOAD_LIMIT_BYTES, EventCodec
 from .definition import NOTHING, Saga
 from .driver import Driver
+from .enlisting import enlist
 from .events import RunClaimed, RunStarted, RunStatus
 from .handle import RunHandle
 from .host import Host
@@ -25,6 +26,7 @@ from .sameness import check_same
 from .standing import standing_after
 from .state import RunState
 from .surroundings import Surroundings
+from .transacting import check_transactional
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -82,6 +84,7 @@ class Coordinator:
         self._registry = Registry(actions, sagas)
         self._observers = Observers(observers)
         self._log = open_log(log) if isinstance(log, str) else log
+        check_transactional(self._registry.actions.values(), self._log)
         self._codec = EventCodec.from_environment(payload_limit_bytes)
         self._surroundings = surroundings or Surroundings()
         self._clock = self._surroundings.clock
@@ -160,6 +163,7 @@ class Coordinator:
         tags: Mapping[str, str] | None = ...,
         deadline_seconds: float | None = ...,
         here: bool = ...,
+        connection: Any = ...,
     ) -> RunHandle[Out]: ...
     @overload
     async def start(
@@ -171,6 +175,7 @@ class Coordinator:
         tags: Mapping[str, str] | None = ...,
         deadline_seconds: float | None = ...,
         here: bool = ...,
+        connection: Any = ...,
     ) -> RunHandle[Any]: ...
     async def start(
         self,
@@ -181,10 +186,11 @@ class Coordinator:
         tags: Mapping[str, str] | None = None,
         deadline_seconds: float | None = None,
         here: bool = True,
+        connection: Any = None,
     ) -> RunHandle[Any]:
         """Start a run, or find the one that was started with the same id, saga and input.
 
-        When this returns, the start is durable.
+        When this returns, the start is durable; or, with a `connection`, it is as soon as the caller commits.
 
         Args:
             saga: a saga, or its name for the newest version.
@@ -194,17 +200,22 @@ class Coordinator:
             deadline_seconds: a run that has not ended after this is undone, unless it is parked or past its point of
                 no return; more than 0, at most 100 years.
             here: host the run in this process; False leaves it to whichever worker claims it first.
+            connection: the caller's own, to the log's database, with a transaction open: the run exists if and only if
+                that is committed, and whichever worker claims it first hosts it. A psycopg `AsyncConnection` or
+                `Connection`, or a `sqlite3.Connection` of the log's file.
 
         Raises:
             RunConflict: the id is taken by another saga or another input.
             UnknownName: the saga is not known here.
             InvalidName: the run id or a tag is not of the allowed form.
-            InvalidValue: the input, or `deadline_seconds`, does not fit or cannot be stored; nothing was recorded.
+            InvalidValue: the input, `deadline_seconds` or the connection does not fit; nothing was recorded.
             LogUnavailable: nobody knows whether it was started; ask again with the same run id.
             CoordinatorClosed: the coordinator is not open.
         """
         known = self._registry.saga(saga)
-        return await self._start(known, value, run_id, tags, deadline_seconds=deadline_seconds, here=here)
+        return await self._start(
+            known, value, run_id, tags, deadline_seconds=deadline_seconds, here=here, connection=connection
+        )
 
     async def run(
         self,
@@ -271,6 +282,7 @@ class Coordinator:
         *,
         deadline_seconds: float | None = None,
         here: bool = True,
+        connection: Any = None,
     ) -> RunHandle[Any]:
         hosting = self._opened()
         now = self._clock.now()
@@ -285,7 +297,10 @@ class Coordinator:
                 deadline=checked_deadline(now, deadline_seconds),
                 trace=start.trace,
             )
-            start.trace = await self._begin(hosting, run_id, saga, started, here=here and self.max_running > 0)
+            if connection is not None:
+                start.trace = await enlist(self._host, connection, run_id, started)
+            else:
+                start.trace = await self._begin(hosting, run_id, saga, started, here=here and self.max_running > 0)
         return RunHandle(run_id, saga.output, self.runs)
 
     async def _begin(

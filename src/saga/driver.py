@@ -73,8 +73,8 @@ class Driver:
         self.heard_count = 0
         self._host = host
         self._loop = host.loop
-        self._attempts = attempts_of(state, host)
-        self._outbox = Outbox(state)
+        self._outbox = outbox = Outbox(state)
+        self._attempts = attempts_of(state, host, lambda: outbox.durable_version)
         self._wakeup: asyncio.Future[None] | None = None
         self._wakes_soon = False
         self._replay = Replay(state)
@@ -287,12 +287,11 @@ class Driver:
             AppendConflict: they have taken the run.
         """
         version = self._outbox.durable_version
-        recorded = await written_by_others(self._host, self.state.run_id, version)
+        recorded = await written_by_others(self._host, self.state, version)
         if not recorded or self.finished.done():
             return
-        moments = self._outbox.rebase(len(recorded))
-        refold(self.state, recorded)
-        theirs = recorded[version:]
+        theirs = refold(self.state, recorded, version)
+        moments = self._outbox.rebase(version + len(theirs))
         for event in theirs:
             self._notice(event)
         for moment in moments:

@@ -15,6 +15,7 @@ from .driver import Driver
 from .heart import Heart
 from .host import Host
 from .moments import Claim
+from .moving import move_starts
 from .observing import Figures
 from .state import RunState, fold
 from .suspects import Suspects
@@ -235,6 +236,8 @@ class Hosting:
         known = self._host.registry.known()
         limit = min(CLAIMS_AT_ONCE, self._places.free_count)
         free = list(await self._free(known, limit))[:limit]
+        if await move_starts(self._host):  # After that look: what rings between the two must not count as heard.
+            return True
         if not free:
             await self._name_unknown(known)
             return False

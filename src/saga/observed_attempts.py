@@ -1,7 +1,7 @@
 """Attempts, with the observers told of each. A coordinator without observers has plain `Attempts`, and pays nothing."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -13,23 +13,24 @@ from .moments import AttemptFailed, AttemptUnknown, UndoFailed
 from .observers import observed
 from .observing import Attempt
 from .state import RunState, Step
+from .transacting import Settled
 
 _CANCELLED = describe(asyncio.CancelledError()).type
 
 
-def attempts_of(state: RunState, host: Host) -> Attempts:
+def attempts_of(state: RunState, host: Host, durable_version: Callable[[], int]) -> Attempts:
     """Return what enters the handlers of a run."""
-    return _ObservedAttempts(state, host) if host.observers else Attempts(state, host)
+    return (_ObservedAttempts if host.observers else Attempts)(state, host, durable_version)
 
 
 class _ObservedAttempts(Attempts):
-    async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+    async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | Settled | None:
         with self._observed(step, attempt, undoes=False) as told:
             moment = await super().do(step, attempt, partial(_tell, told, tell))
             _note(told, moment)
         return moment
 
-    async def undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+    async def undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | Settled | None:
         with self._observed(step, attempt, undoes=True) as told:
             moment = await super().undo(step, attempt, partial(_tell, told, tell))
             _note(told, moment)
@@ -62,8 +63,10 @@ def _tell(told: Attempt, tell: Tell, moment: DoMoment | UndoMoment) -> None:
     tell(moment)
 
 
-def _note(told: Attempt, moment: DoMoment | UndoMoment | None) -> None:
+def _note(told: Attempt, moment: DoMoment | UndoMoment | Settled | None) -> None:
     match moment:
+        case Settled(error=error) if error is not None:
+            told.outcome, told.error = Outcome.FAILED, error
         case AttemptFailed(error=error) | UndoFailed(error=error):
             told.outcome, told.error = Outcome.FAILED, error
         case AttemptUnknown(error=error):

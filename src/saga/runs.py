@@ -16,6 +16,7 @@ from .host import Host
 from .hosting import Hosting
 from .letting_go import LetGo
 from .moments import Moment, Signal
+from .moving import move_starts
 from .standing import standing_of
 from .state import RunState, evolve, fold
 
@@ -43,6 +44,9 @@ class Runs:
         """Return a run's events; see `RunHandle.history`."""
         host, _ = self._opened()
         records = await host.log.read(run_id)
+        if not records:  # Maybe its start is not in the log yet; and another may move it at this moment.
+            await move_starts(host, run_id)
+            records = await host.log.read(run_id)
         if not records:
             raise UnknownName("run", run_id)
         return [host.codec.decode(record) for record in records]
@@ -66,7 +70,8 @@ class Runs:
             for record in await host.log.read(run_id, state.version):
                 evolve(state, host.codec.decode(record))
             if not state.version:
-                raise UnknownName("run", run_id)
+                await self.events(run_id)  # Maybe its start is not in the log yet.
+                continue
             if state.at_rest:
                 return state
             await hosting.until_hosted(run_id, pause)

@@ -13,13 +13,14 @@ from .children import Children
 from .host import Host
 from .moments import RetryDue, TimerDue, UndoDue
 from .state import RunState, Step, UndoStatus
+from .transacting import Settled
 
 T = TypeVar("T")
 
 LONGEST_SECONDS = 3_600.0
 """How long a timer sleeps before it looks at the clock again, which may have been set."""
 
-Entry = Callable[[Step, int, Tell], Coroutine[Any, Any, DoMoment | UndoMoment | None]]
+Entry = Callable[[Step, int, Tell], Coroutine[Any, Any, DoMoment | UndoMoment | Settled | None]]
 
 
 class Told(Protocol):
@@ -27,6 +28,10 @@ class Told(Protocol):
 
     def ended(self, moment: DoMoment | UndoMoment) -> None:
         """An attempt has ended, or has become a straggler."""
+        ...
+
+    def look(self) -> None:
+        """What came of an attempt is in the log already."""
         ...
 
     def is_due(self, moment: RetryDue | UndoDue | TimerDue) -> None:
@@ -95,12 +100,12 @@ class UnderWay:
             self.do(step.path, step.attempts)
         return True
 
-    async def _do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+    async def _do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | Settled | None:
         if step.child is None:
             return await self._attempts.do(step, attempt, tell)
         return await self.children.do(step, attempt)
 
-    async def _undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+    async def _undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | Settled | None:
         if step.child is None:
             return await self._attempts.undo(step, attempt, tell)
         return await self.children.undo(step, attempt)
@@ -147,7 +152,11 @@ class UnderWay:
             if moment is not None:
                 self._ended(moment)
 
-    def _ended(self, moment: DoMoment | UndoMoment) -> None:
+    def _ended(self, moment: DoMoment | UndoMoment | Settled) -> None:
         self._entered.pop(moment.path, None)
-        if self._told is not None:
+        if self._told is None:
+            return
+        if isinstance(moment, Settled):
+            self._told.look()
+        else:
             self._told.ended(moment)

@@ -11,7 +11,9 @@ from ..actions.handlers import Handler
 from ..errors import DefinitionError
 from ..saga.definition import Saga
 from ..saga.events import RunStatus
+from ..saga.log.memory import MemoryLog
 from ..saga.registry import Registry
+from ..saga.transacting import check_transactional
 from .ledger import Kind
 from .plan import HandlerFault, Plan
 from .world import World
@@ -67,7 +69,8 @@ class Scenario:
         holds: your own property: gets each `Simulation`, and raises, or returns False, where something is wrong.
 
     Raises:
-        DefinitionError: an action or the saga is incomplete, or a keyword does not fit.
+        DefinitionError: an action or the saga is incomplete, an action is transactional (a simulation has no database
+            to lend a transaction of), or a keyword does not fit.
         InvalidValue: the input does not fit the saga.
     """
 
@@ -94,6 +97,7 @@ class Scenario:
         object.__setattr__(self, "actions", actions)
         object.__setattr__(self, "stand_ins", tuple(self.stand_ins))
         names = set(Registry(actions, [self.saga]).actions)
+        check_transactional(actions, MemoryLog())
         self.saga.input.encode(self.value)
         object.__setattr__(self, "errors", {name: _error(name, error) for name, error in self.errors.items()})
         object.__setattr__(self, "when_parked", _orders(self.when_parked))

@@ -38,7 +38,7 @@ ORDER BY 1, 2
 _GRANTS = (
     "GRANT SELECT, INSERT ON stored_events TO {}",
     "GRANT USAGE ON SEQUENCE stored_events_notification_id_seq TO {}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON amends_runs, amends_workers TO {}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON amends_runs, amends_workers, amends_starts TO {}",
     "GRANT SELECT ON amends_schema TO {}",
 )
 _SQLITE_CATALOG = """

@@ -8,12 +8,14 @@ and each pulse has its own.
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
 from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable, SchemaMismatch
+from . import postgres_starts
 from .dues import microseconds
 from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
@@ -24,7 +26,9 @@ from .postgres_pulse import PostgresPulse
 from .postgres_roster import PostgresRoster
 from .postgres_schema import migrate
 from .postgres_session import PostgresSession, conninfo
+from .postgres_transactions import PostgresTransactions
 from .statements import statement
+from .transactions import Enlisted, Taken, Transaction
 from .writer import Append, GroupCommit
 
 __all__ = ["PostgresLog"]
@@ -53,6 +57,7 @@ class PostgresLog:
         self._writer: PostgresSession | None = None
         self._reader: PostgresSession | None = None
         self._bell: PostgresSession | None = None
+        self._lent: PostgresTransactions | None = None
         self._followers: set[PostgresSession] = set()
         self._commits = GroupCommit(self, patience_seconds)
 
@@ -86,6 +91,7 @@ class PostgresLog:
         writer = self._writer = PostgresSession(self._parameters)
         self._reader = PostgresSession(self._parameters)
         self._bell = PostgresSession(self._parameters, listen="postgres_listen_work")
+        self._lent = PostgresTransactions(self._parameters, self._barrier)
         self._commits = GroupCommit(self, self._patience_seconds)
         try:
             return await self._ask(lambda: migrate(writer, asked=asked))
@@ -96,6 +102,8 @@ class PostgresLog:
     async def close(self) -> None:
         """Let the appends under way end, then close every connection; see `Log.close`."""
         await self._commits.close()
+        if self._lent is not None:
+            await self._lent.close()
         sessions = [session for session in (self._writer, self._reader, self._bell, *self._followers) if session]
         self._writer = self._reader = self._bell = None
         for session in sessions:
@@ -190,6 +198,36 @@ class PostgresLog:
             statement("postgres_append"), [*_event_columns(batch), *_standing_columns(batch), *_ring_columns(batch)]
         )
         return list(conflicted)
+
+    @asynccontextmanager
+    async def transaction(self, *, plain: bool, timeout_seconds: float) -> AsyncIterator[Transaction]:
+        """Lend a transaction; see `Transactional.transaction`."""
+        _opened(self._reader)
+        assert self._lent is not None
+        async with self._lent.begun(plain=plain, timeout_seconds=timeout_seconds) as transaction:
+            yield transaction
+
+    async def enlist(self, connection: Any, start: Enlisted) -> Record | None:
+        """Write a start through the caller's connection; see `Transactional.enlist`."""
+        return await postgres_starts.enlist(connection, start)
+
+    async def has_start(self, run_id: str) -> bool:
+        """Tell whether a committed start of this run is there; see `Transactional.has_start`."""
+        session = _opened(self._reader)
+        return bool(await self._ask(lambda: session.fetch(statement("postgres_enlisted"), {"run_id": run_id})))
+
+    async def take_starts(self, limit: int) -> Sequence[Taken]:
+        """Move committed starts into the log; see `Transactional.take_starts`."""
+        session = _opened(self._reader)
+        return await self._ask(lambda: postgres_starts.take(session, limit))
+
+    async def settle_start(self, run_id: str, *, keep: bool) -> None:
+        """Drop a start that was refused, or set it aside; see `Transactional.settle_start`."""
+        session = _opened(self._reader)
+        await self._ask(lambda: postgres_starts.settle(session, run_id, keep=keep))
+
+    async def _barrier(self) -> None:
+        await _opened(self._reader).fetch(statement("postgres_barrier"))
 
     def _roster(self) -> PostgresRoster:
         return PostgresRoster(_opened(self._reader), _opened(self._bell))

@@ -7,7 +7,7 @@ After any error, a cancelled query or a reply that did not come, nobody can say 
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
 
@@ -19,9 +19,10 @@ from .postgres_arrays import register_arrays
 from .postgres_errors import mapped
 from .statements import statement
 
-__all__ = ["Connection", "PostgresSession", "conninfo", "cut"]
+__all__ = ["Connection", "PostgresSession", "connected", "conninfo", "cut"]
 
 T = TypeVar("T")
+C = TypeVar("C", bound=psycopg.AsyncConnection[Any] | psycopg.Connection[Any])
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -145,7 +146,7 @@ class PostgresSession:
             raise LogUnavailable("the log is closed")
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
-                self._connection = await _connected(self._parameters)
+                self._connection = await connected(psycopg.AsyncConnection.connect(autocommit=True, **self._parameters))
                 register_arrays(self._connection)
                 await self._connection.execute(statement("postgres_session"))
                 if self._listen:
@@ -160,13 +161,13 @@ class PostgresSession:
             await connection.close()
 
 
-async def _connected(parameters: Mapping[str, Any]) -> Connection:
-    """Return a new connection. If the caller is cancelled meanwhile, it is closed as soon as it stands.
+async def connected(connecting_now: Coroutine[Any, Any, C]) -> C:
+    """Return a connection that is being made. If the caller is cancelled meanwhile, it is closed as soon as it stands.
 
     psycopg leaves a connection that was half made when it was cancelled to the garbage collector, and whoever keeps
     the error with its traceback keeps the connection.
     """
-    connecting = asyncio.create_task(psycopg.AsyncConnection.connect(autocommit=True, **parameters))
+    connecting = asyncio.create_task(connecting_now)
     try:
         return await asyncio.shield(connecting)
     except asyncio.CancelledError:
@@ -174,7 +175,7 @@ async def _connected(parameters: Mapping[str, Any]) -> Connection:
         raise
 
 
-def _let_go(connecting: asyncio.Task[Connection]) -> None:
+def _let_go(connecting: asyncio.Task[C]) -> None:
     if not connecting.cancelled() and connecting.exception() is None:
         connecting.result().pgconn.finish()
 

@@ -4,13 +4,16 @@ One connection writes and one reads, each in a thread of its own. A batch is one
 takes the write lock before it looks at a version, so what it saw still holds when it writes.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from . import sqlite_starts
 from .following import Bell, Notification, tail
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
@@ -19,7 +22,9 @@ from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_pulse import SQLitePulse
 from .sqlite_roster import SQLiteRoster, note
 from .sqlite_schema import migrate
+from .sqlite_transactions import SQLiteTransactions
 from .statements import statement
+from .transactions import Enlisted, Taken, Transaction
 from .writer import Append, GroupCommit
 
 __all__ = ["SQLiteLog"]
@@ -46,6 +51,8 @@ class SQLiteLog:
         self._writer = SQLiteConnection(self.path, "amends sqlite writer")
         self._reader = SQLiteConnection(self.path, "amends sqlite reader")
         self._commits = GroupCommit(self, patience_seconds)
+        self._turn = asyncio.Lock()
+        self._lent = SQLiteTransactions(self.path, self._turn, patience_seconds)
         self._bell = Bell()
         self._bell.break_off()
         self._roster = SQLiteRoster(self._reader, self._writer)
@@ -78,6 +85,8 @@ class SQLiteLog:
         self._writer.start()
         self._reader.start()
         self._commits = GroupCommit(self, self._patience_seconds)
+        self._turn = asyncio.Lock()
+        self._lent = SQLiteTransactions(self.path, self._turn, self._patience_seconds)
         self._bell.mend()
         self._roster.bell.mend()
         try:
@@ -89,6 +98,7 @@ class SQLiteLog:
     async def close(self) -> None:
         """Let the appends under way end, then close the connections; see `Log.close`."""
         await self._commits.close()
+        await self._lent.close()
         self._bell.break_off()
         self._roster.bell.break_off()
         await self._reader.stop()
@@ -164,11 +174,45 @@ class SQLiteLog:
 
     async def commit(self, batch: Sequence[Append]) -> list[str]:
         """Write a batch in one transaction; see `Backend.commit`."""
-        conflicted = await self._writer.run(partial(_commit, batch=batch))
+        async with self._turn:
+            conflicted = await self._writer.run(partial(_commit, batch=batch))
         self._bell.ring()
         if any(append.ring or (append.standing is not None and append.standing.is_for_anybody) for append in batch):
             self._roster.bell.ring()
         return conflicted
+
+    @asynccontextmanager
+    async def transaction(self, *, plain: bool, timeout_seconds: float) -> AsyncIterator[Transaction]:  # noqa: ARG002
+        """Lend a transaction, with the file's write lock; see `Transactional.transaction`.
+
+        The connection is the same for plain and for async handlers. What ends a handler that is silent is the engine.
+        """
+        self._reader.check_started()
+        async with self._lent.begun() as transaction:
+            yield transaction
+        self._bell.ring()
+
+    async def enlist(self, connection: Any, start: Enlisted) -> Record | None:
+        """Write a start through the caller's connection; see `Transactional.enlist`."""
+        return sqlite_starts.enlist(connection, start, self.path)
+
+    async def has_start(self, run_id: str) -> bool:
+        """Tell whether a committed start of this run is there; see `Transactional.has_start`."""
+        return await self._ask(lambda: self._reader.run(partial(sqlite_starts.has, run_id=run_id)))
+
+    async def take_starts(self, limit: int) -> Sequence[Taken]:
+        """Move committed starts into the log; see `Transactional.take_starts`."""
+        if not await self._ask(lambda: self._reader.run(sqlite_starts.has_any)):
+            return []
+        async with self._turn:
+            taken = await self._ask(lambda: self._writer.run(partial(sqlite_starts.take, limit=limit, write=_write)))
+        self._bell.ring()
+        self._roster.bell.ring()
+        return taken
+
+    async def settle_start(self, run_id: str, *, keep: bool) -> None:
+        """Drop a start that was refused, or set it aside; see `Transactional.settle_start`."""
+        await self._ask(lambda: self._writer.run(partial(sqlite_starts.settle, run_id=run_id, keep=keep)))
 
     async def _ask(self, attempt: Callable[[], Awaitable[T]]) -> T:
         self._reader.check_started()
@@ -181,13 +225,15 @@ class SQLiteLog:
 
 def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
     with transaction(connection):
-        conflicted = [
-            append.run_id for append in batch if _version(connection, append.run_id) != append.expected_version
-        ]
-        written = [append for append in batch if append.run_id not in conflicted]
-        connection.executemany(statement("sqlite_insert"), [row for append in written for row in _rows(append)])
-        standings = {append.run_id: append.standing for append in written if append.standing is not None}
-        note(connection, standings, [append.ring for append in written if append.ring is not None])
+        return _write(connection, batch)
+
+
+def _write(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
+    conflicted = [append.run_id for append in batch if _version(connection, append.run_id) != append.expected_version]
+    written = [append for append in batch if append.run_id not in conflicted]
+    connection.executemany(statement("sqlite_insert"), [row for append in written for row in _rows(append)])
+    standings = {append.run_id: append.standing for append in written if append.standing is not None}
+    note(connection, standings, [append.ring for append in written if append.ring is not None])
     return conflicted
 
 

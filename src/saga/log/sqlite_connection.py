@@ -47,12 +47,20 @@ class SQLiteFile:
             same mode). The mode of a file that is already there is left alone.
         busy_seconds: how long SQLite itself waits for a lock.
         settings: statements that each new connection begins with.
+        factory: the class of the connection.
     """
 
-    def __init__(self, path: Path, busy_seconds: float, settings: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_seconds: float,
+        settings: Sequence[str],
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
         self._path = path
         self._busy_seconds = busy_seconds
         self._settings = settings
+        self._factory = factory
         self._connection: sqlite3.Connection | None = None
         self._files: dict[Path, FileIdentity] = {}
 
@@ -100,7 +108,12 @@ class SQLiteFile:
             # mode=rw: a file that was removed is not made anew, empty and readable for others.
             uri = f"{self._path.absolute().as_uri()}?mode=rw"
             connection = sqlite3.connect(
-                uri, uri=True, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+                uri,
+                uri=True,
+                timeout=self._busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=self._factory,
             )
             try:
                 # Write-ahead logging lets readers go on beside the writer.

@@ -32,6 +32,20 @@ CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NUL
 -- Serves sqlite_rung.sql: only what was ever rung for is in it.
 CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
 
+-- Starts that were committed together with somebody's own rows, until a worker moves them into the log.
+CREATE TABLE amends_starts (
+    place INTEGER PRIMARY KEY, -- rises in the order in which they were written
+    run_id TEXT NOT NULL UNIQUE,
+    saga TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    topic TEXT NOT NULL, -- of the RunStarted event
+    state BLOB NOT NULL, -- its bytes, as they will be stored
+    set_aside INTEGER NOT NULL DEFAULT 0 -- the id was taken by another run
+);
+
+-- Serves sqlite_starts.sql: only what is to be moved is in it.
+CREATE INDEX amends_starts_idx ON amends_starts (place) WHERE set_aside = 0;
+
 -- The leases. A worker without a row has none.
 CREATE TABLE amends_workers (
     worker TEXT PRIMARY KEY,

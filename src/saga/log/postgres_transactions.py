@@ -1,0 +1,274 @@
+"""Transactions on PostgreSQL that are lent to handlers: sessions of their own, apart from the one that group-commits.
+
+An async handler gets a `psycopg.AsyncConnection`, a plain one a `psycopg.Connection`. Both are inside psycopg's own
+transaction block, which refuses a commit of the handler's; a `connection.transaction()` of its own is a savepoint.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from ...errors import LogUnavailable
+from .port import Record
+from .postgres_arrays import Booleans, Bytes, Numbers, Texts, register_arrays
+from .postgres_errors import mapped
+from .postgres_session import connected, cut
+from .statements import statement
+
+__all__ = ["PostgresTransaction", "PostgresTransactions"]
+
+T = TypeVar("T")
+
+_REPLY_SECONDS = 8.0
+_SPARE_SECONDS = 5.0
+"""How much later than the engine the server ends a transaction by itself."""
+
+_NO_STANDING = (Texts(()), Texts(()), Numbers(()), Texts(()), Booleans(()), Booleans(()), Numbers(()))
+_NO_RINGS = (Texts(()), Texts(()))
+
+
+class _AsyncSession:
+    """A session for async handlers."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.connection = connection
+        self._block: AbstractAsyncContextManager[object] | None = None
+
+    @classmethod
+    async def connected(cls, parameters: Mapping[str, Any]) -> "_AsyncSession":
+        return cls(await connected(psycopg.AsyncConnection.connect(autocommit=True, **parameters)))
+
+    async def begin(self) -> None:
+        self._block = self.connection.transaction()
+        await self._block.__aenter__()
+
+    async def end(self, error: BaseException | None) -> None:
+        assert self._block is not None
+        await self._block.__aexit__(type(error) if error else None, error, None)
+
+    async def fetch(self, query: LiteralString, parameters: Any = ()) -> list[Any]:
+        cursor = self.connection.cursor(binary=True, row_factory=tuple_row)
+        await cursor.execute(query, parameters, prepare=True)
+        return await cursor.fetchall()
+
+    async def close(self) -> None:
+        await self.connection.close()
+
+
+class _PlainSession:
+    """A session for plain handlers; what the engine does with it is done in a thread, too."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self._block: AbstractContextManager[object] | None = None
+
+    @classmethod
+    async def connected(cls, parameters: Mapping[str, Any]) -> "_PlainSession":
+        connecting = asyncio.to_thread(psycopg.Connection.connect, autocommit=True, **parameters)
+        return cls(await connected(connecting))
+
+    async def begin(self) -> None:
+        self._block = self.connection.transaction()
+        await asyncio.to_thread(self._block.__enter__)
+
+    async def end(self, error: BaseException | None) -> None:
+        assert self._block is not None
+        await asyncio.to_thread(self._block.__exit__, type(error) if error else None, error, None)
+
+    async def fetch(self, query: LiteralString, parameters: Any = ()) -> list[Any]:
+        return await asyncio.to_thread(self._fetch, query, parameters)
+
+    def _fetch(self, query: LiteralString, parameters: Any) -> list[Any]:
+        cursor = self.connection.cursor(binary=True, row_factory=tuple_row)
+        cursor.execute(query, parameters, prepare=True)
+        return cursor.fetchall()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        # A handler whose time was up may be in the middle of a statement; the line was cut, so that it ends soon.
+        with self.connection.lock:
+            self.connection.close()
+
+
+_Session = _AsyncSession | _PlainSession
+
+
+class PostgresTransaction:
+    """A `Transaction` on PostgreSQL.
+
+    Args:
+        session: what it is on, begun.
+        barrier: returns when all transactions that have appended are over.
+
+    Attributes:
+        is_over: it was committed, rolled back or cut.
+    """
+
+    def __init__(self, session: _Session, barrier: Callable[[], Awaitable[object]]) -> None:
+        self.is_over = False
+        self._session = session
+        self._barrier = barrier
+
+    @property
+    def connection(self) -> psycopg.AsyncConnection[Any] | psycopg.Connection[Any]:
+        """See `Transaction.connection`."""
+        return self._session.connection
+
+    async def append(self, run_id: str, expected_version: int, records: Sequence[Record]) -> bool:
+        """See `Transaction.append`."""
+        if self._session.connection.info.transaction_status is TransactionStatus.IDLE:
+            raise psycopg.ProgrammingError("the handler has ended the transaction that it was lent")
+        events = (
+            Texts([run_id] * len(records)),
+            Numbers(range(expected_version + 1, expected_version + 1 + len(records))),
+            Texts([record.topic for record in records]),
+            Bytes([record.state for record in records]),
+        )
+        parameters = [*events, *_NO_STANDING, *_NO_RINGS]
+        with _guarded(self._session):
+            ((_, _, conflicted),) = await self._session.fetch(statement("postgres_append_through"), parameters)
+        return not conflicted
+
+    async def commit(self) -> None:
+        """See `Transaction.commit`."""
+        self.is_over = True
+        try:
+            with _guarded(self._session):
+                await self._session.end(None)
+        except BaseException:
+            self.cut()
+            raise
+
+    async def roll_back(self) -> None:
+        """Undo what was written through it, unless it is over."""
+        if not self.is_over:
+            self.is_over = True
+            with suppress(psycopg.Error), _guarded(self._session):
+                await self._session.end(_RolledBack())
+
+    async def ended(self) -> None:
+        """See `Transaction.ended`."""
+        await self._barrier()
+
+    def cut(self) -> None:
+        """See `Transaction.cut`."""
+        self.is_over = True
+        with suppress(psycopg.Error, OSError):  # It may be lost already.
+            cut(self._session.connection)
+
+
+class PostgresTransactions:
+    """The sessions that are lent, one transaction at a time each.
+
+    Args:
+        parameters: from `conninfo`.
+        barrier: returns when all transactions that have appended are over.
+        limit: so many at once; further ones wait for their turn.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Any], barrier: Callable[[], Awaitable[object]], *, limit: int = 16
+    ) -> None:
+        self._parameters = parameters
+        self._barrier = barrier
+        self._places = asyncio.Semaphore(limit)
+        self._idle: dict[type[_Session], list[_Session]] = {_AsyncSession: [], _PlainSession: []}
+        self._closed = False
+
+    @asynccontextmanager
+    async def begun(self, *, plain: bool, timeout_seconds: float) -> AsyncIterator[PostgresTransaction]:
+        """Lend a transaction; see `Transactional.transaction`."""
+        async with self._places:
+            kind: type[_Session] = _PlainSession if plain else _AsyncSession
+            session = await self._begun(kind, timeout_seconds)
+            transaction = PostgresTransaction(session, self._barrier)
+            try:
+                yield transaction
+                await transaction.roll_back()
+            except BaseException:
+                transaction.cut()
+                raise
+            finally:
+                await self._back(kind, session)
+
+    async def close(self) -> None:
+        """Let go of the sessions that nobody has; the others go when they come back."""
+        self._closed = True
+        for idle in self._idle.values():
+            while idle:
+                await idle.pop().close()
+
+    async def _begun(self, kind: type[_Session], timeout_seconds: float) -> _Session:
+        """Return a session with a transaction begun on it. One that was idle may have been lost meanwhile."""
+        idle = self._idle[kind]
+        limits = {"limit_ms": str(int((timeout_seconds + _SPARE_SECONDS) * 1000))}
+        while True:
+            if self._closed:
+                raise LogUnavailable("the log is closed")
+            was_idle = bool(idle)
+            session = idle.pop() if idle else await self._connected(kind)
+            try:
+                with _guarded(session):
+                    await session.begin()
+                    await session.fetch(statement("postgres_lend"), limits)
+            except psycopg.Error as error:
+                await session.close()
+                if not was_idle:
+                    raise mapped(error) from error
+            except BaseException:
+                await session.close()
+                raise
+            else:
+                return session
+
+    async def _connected(self, kind: type[_Session]) -> _Session:
+        try:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                session = await kind.connected(self._parameters)
+                register_arrays(session.connection)
+                await session.fetch(statement("postgres_lent_session"))
+        except TimeoutError as error:
+            raise LogUnavailable(f"PostgreSQL did not answer within {_REPLY_SECONDS:g} s") from error
+        except psycopg.Error as error:
+            raise mapped(error) from error
+        return session
+
+    async def _back(self, kind: type[_Session], session: _Session) -> None:
+        connection = session.connection
+        if self._closed or connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
+            await session.close()
+        else:
+            connection.row_factory = tuple_row  # The next one expects what everybody gets.
+            self._idle[kind].append(session)
+
+
+class _RolledBack(Exception):
+    """Makes psycopg's block roll back."""
+
+
+@contextmanager
+def _guarded(session: _Session) -> Iterator[None]:
+    """Do not wait for longer than a server that lives would take."""
+    guard = asyncio.get_running_loop().call_later(_REPLY_SECONDS, _cut, session)
+    try:
+        yield
+    finally:
+        guard.cancel()
+
+
+def _cut(session: _Session) -> None:
+    with suppress(psycopg.Error, OSError):
+        cut(session.connection)

@@ -1,0 +1,1 @@
+DELETE FROM amends_starts WHERE run_id = %(run_id)b::text

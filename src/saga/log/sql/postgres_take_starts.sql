@@ -1,0 +1,1 @@
+SELECT * FROM amends_take_starts_v1(%(limit)b::bigint)

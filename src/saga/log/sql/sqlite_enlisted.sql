@@ -1,0 +1,1 @@
+SELECT topic, state FROM amends_starts WHERE run_id = :run_id

@@ -1,0 +1,1 @@
+UPDATE amends_starts SET set_aside = 1 WHERE run_id = :run_id
