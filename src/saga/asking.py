@@ -28,19 +28,23 @@ class Settling:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._waiters: dict[str, list[tuple[asyncio.Future[None], asyncio.Task[Any] | None]]] = {}
 
     def waiter(self, path: str) -> "asyncio.Future[None]":
         """Return what is done when the step may have settled; look whether it has."""
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.setdefault(path, []).append(waiter)
+        self._waiters.setdefault(path, []).append((waiter, asyncio.current_task()))
         return waiter
 
     def wake(self, path: str) -> None:
         """Let those who wait for the step look."""
-        for waiter in self._waiters.pop(path, ()):
+        for waiter, _ in self._waiters.pop(path, ()):
             if not waiter.done():
                 waiter.set_result(None)
+
+    def waiting(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks that wait, and have not been woken."""
+        return {task for waiters in self._waiters.values() for waiter, task in waiters if task and not waiter.done()}
 
     def wake_all(self) -> None:
         """Let everybody look: what has settled, or is no more, is not known one by one."""

@@ -17,7 +17,7 @@ from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, ValueToo
 from . import effects as fx
 from . import events as e
 from . import moments as m
-from .asking import Asking, Settling
+from .asking import Settling
 from .attempts import DoMoment, UndoMoment
 from .awaited import Awaited
 from .calling import Calling
@@ -32,13 +32,8 @@ from .letting_go import LetGo, due_at
 from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
 from .replay import Replay
-from .run import Run
 from .state import RunState, StepStatus, UndoStatus, evolve
 from .under_way import UnderWay
-
-RUN_AHEAD_TURNS = 4
-"""Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
-reaches the function in three, the tasks that it then makes ask in a fourth, and what they ask for shares the commit."""
 
 OUTAGE_PAUSE_SECONDS = 1.0
 
@@ -79,9 +74,7 @@ class Driver:
         self._wakes_soon = False
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
-        asking = Asking(self, self._replay, host.registry, self._settling)
-        run = Run(state.run_id, state.tags, asking, saga.signals if saga else None)
-        self._calling = Calling(self, saga, run, self._replay, host)
+        self._calling = Calling(self, saga, self._replay, self._settling, host)
         self._interrupted_undos = sorted(state.undoing)
         self._under_way = UnderWay(state, host, self._attempts, self)
         self._stopped = False
@@ -237,7 +230,7 @@ class Driver:
             self._wake()
         elif self._wakeup is not None and not self._wakes_soon:
             self._wakes_soon = True
-            self._host.turns.after(RUN_AHEAD_TURNS, self._wake)
+            self._calling.run_ahead(self._wake)
 
     def _wake(self) -> None:
         wakeup, self._wakeup = self._wakeup, None
@@ -271,7 +264,8 @@ class Driver:
         state = self.state
         if self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id):
             return None
-        return due_at(state, self._host.clock.now())
+        due = due_at(state, self._host.clock.now())
+        return due if due is None or self._calling.is_idle else None
 
     # What others write to the run
 
@@ -290,8 +284,10 @@ class Driver:
         recorded = await written_by_others(self._host, self.state.run_id, version)
         if not recorded or self.finished.done():
             return
-        moments = self._outbox.rebase(len(recorded))
+        has_told, moments = self._outbox.rebase(len(recorded))
         refold(self.state, recorded)
+        if has_told and not self._draining:
+            self._calling.begin_anew()
         theirs = recorded[version:]
         for event in theirs:
             self._notice(event)
