@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from ..saga import events as e
 from .ledger import Kind
 from .plan import AppendFault, AppendMode, HandlerFault, HandlerMode
+from .spoken import Abandon, Cancel, Deadline, Signal, Spoken, Undo
 
-__all__ = ["Phrases"]
+__all__ = ["Phrases", "said"]
 
 _APPEND_STRUCK = {
     AppendMode.FAIL_BEFORE: "the log did not answer, and had not written that {what}",
@@ -40,6 +41,12 @@ _HAD: dict[type[e.Event], str] = {
     e.RunParked: "the run had been parked",
     e.RunCompleted: "the run had ended",
     e.RunCompensated: "the run had ended",
+    e.TimerSet: "a wait had begun",
+    e.SignalAwaited: "a wait had begun",
+    e.TimerFired: "a wait was over",
+    e.SignalReceived: "a signal had come",
+    e.RunCommitted: "the point of no return was passed",
+    e.RunAbandoned: "the run had been abandoned",
 }
 
 _OUTSIDE = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.ActionCompensated, e.CompensationFailed)
@@ -95,7 +102,23 @@ class Phrases:
                 left = ", ".join(f"{item.action} ({item.why})" for item in remaining)
                 return f"the run is compensated, but for {left}" if left else "the run is compensated"
             case _:
-                return type(event).__name__
+                return self._wait_or_word(event)
+
+    def _wait_or_word(self, event: e.Event) -> str:
+        match event:
+            case e.TimerSet(step=step, due_at=due_at):
+                return f"step {step} sleeps until {due_at.isoformat()}"
+            case e.SignalAwaited(step=step, signal=signal, due_at=due_at):
+                return f"step {step} waits for {signal}{f' until {due_at.isoformat()}' if due_at else ''}"
+            case e.TimerFired(step=step):
+                return f"the time of step {step} is up"
+            case e.SignalReceived(signal=signal, payload=payload, by=by, key=key):
+                return f"{by} tells it {signal}: {payload} (key {key})"
+            case e.RunCommitted(step=step):
+                return f"the run passes its point of no return (step {step})"
+            case e.RunAbandoned(by=by, reason=reason):
+                return f"{by} abandons the run: {reason}"
+        return type(event).__name__
 
     def struck_append(self, fault: AppendFault, batch: Sequence[e.Event]) -> str:
         """Return what a fault did to the append of these events."""
@@ -121,6 +144,22 @@ class Phrases:
 
     def _step(self, step: str) -> str:
         return f"{self._action(step)} ({step})"
+
+
+def said(spoken: Spoken) -> str:
+    """Return what somebody says to a run."""
+    where = " from elsewhere" * getattr(spoken, "elsewhere", False)
+    match spoken:
+        case Cancel():
+            return f"somebody cancels the run{where}"
+        case Abandon():
+            return f"somebody abandons the run{where}"
+        case Signal(name=name, payload=payload):
+            return f"somebody tells the run {name}: {payload!r}{where}"
+        case Undo():
+            return "somebody has the completed run undone"
+        case Deadline(seconds=seconds):
+            return f"the run is to end within {seconds:g} s"
 
 
 def _attempt(number: int) -> str:

@@ -1,11 +1,14 @@
 """What is held over a simulation as a whole, and all together that is held over it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
+from ..saga import events as e
 from .checker import Violation, breaches_of
 from .history_checks import History
 from .scenario_checks import SeenRun, of_scenario
 from .simulation import Simulation
+from .spoken import Signal
 
 __all__ = ["SIMULATION_INVARIANTS", "breaches"]
 
@@ -33,7 +36,23 @@ def holds(simulation: Simulation) -> Iterator[str]:
         yield f"{name} raised {type(error).__name__}: {error}"
 
 
-SIMULATION_INVARIANTS: tuple[Callable[[Simulation], Iterator[str]], ...] = (ends_as_it_should, holds)
+def what_was_heard_is_on_record(simulation: Simulation) -> Iterator[str]:
+    """I23: who was told that his signal, his cancel or his last word is taken finds it in the log, and once."""
+    over = any(isinstance(event, (e.RunFailing, e.RunCompleted, e.RunAbandoned)) for event in simulation.events)
+    received = Counter(event.key for event in simulation.events if isinstance(event, e.SignalReceived))
+    for spoken in simulation.heard:
+        if isinstance(spoken, Signal):
+            if received[spoken.key] != 1:
+                yield f"{spoken} was heard, and the log has it {received[spoken.key]} times"
+        elif not over:
+            yield f"{spoken} was heard, and the run goes on"
+
+
+SIMULATION_INVARIANTS: tuple[Callable[[Simulation], Iterator[str]], ...] = (
+    ends_as_it_should,
+    holds,
+    what_was_heard_is_on_record,
+)
 
 
 def breaches(simulation: Simulation) -> Iterator[Violation]:
