@@ -202,9 +202,13 @@ class Driver:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
 
     def _begin(self) -> None:
+        deadline = self.state.deadline
+        if deadline is not None and self.state.status is RunStatus.RUNNING:
+            if deadline <= self._host.clock.now():  # Before the saga asks for more.
+                self._deadline_passed(deadline)
+            else:
+                self._under_way.call(deadline, "deadline", self._deadline_passed, deadline)
         self._calling.begin()
-        if self.state.deadline is not None and self.state.status is RunStatus.RUNNING:
-            self._under_way.call(self.state.deadline, "deadline", self._deadline_passed, self.state.deadline)
         if not self._stopped:
             self._proceed()
 

@@ -1,6 +1,6 @@
 """Bugs of cancelling, of the unwind, and of what a person may say to a run."""
 
-from tests.teeth.planted.places import ATTEMPTS, DECISIONS, DRIVER, STANDING, STATE
+from tests.teeth.planted.places import ATTEMPTS, CALLING, DECISIONS, DRIVER, STANDING, STATE
 from tests.teeth.tooth import Patch, Tooth, tooth
 
 CANCELS = (
@@ -40,9 +40,9 @@ CANCELS = (
         "detached",
         also=(
             Patch(
-                DRIVER,
-                "self._verdict and self.state.status is RunStatus.RUNNING",
-                "self._verdict and not self.state.status.ended",
+                CALLING,
+                "self._verdict and self._state.status is RunStatus.RUNNING",
+                "self._verdict and not self._state.status.ended",
             ),
         ),
     ),
@@ -64,7 +64,7 @@ CANCELS = (
     tooth(
         "what waits for its next attempt keeps a failing run from being undone",
         STATE,
-        "            _settle_the_waiting(state)\n",
+        "            _settle_the_waiting(state, event.occurred_at)\n",
         "",
         "patient",
     ),
@@ -169,8 +169,8 @@ REMAINS = (
     tooth(
         "what a person is to decide is not said to remain",
         DECISIONS,
-        "step.status not in (StepStatus.HELD, StepStatus.RUNNING)",
-        "True",
+        "if not (step.stands or step.last_unknown or step.status is StepStatus.RUNNING):",
+        "if not step.stands:",
         "parks-beside-another",
     ),
     tooth(
@@ -200,8 +200,8 @@ COMMANDS = (
     tooth(
         "a waive does not set the run going",
         DECISIONS,
-        "                yield e.RunResumed(occurred_at=now, by=by, reason=reason)\n",
-        "",
+        "step=path, by=by, reason=reason)\n                yield e.RunResumed(occurred_at=now, by=by, reason=reason)\n",
+        "step=path, by=by, reason=reason)\n",
         "undo-is-waived",
     ),
     tooth(
