@@ -17,16 +17,6 @@ _FAULTS = (
     *("kills", "kills inside compensation", "zombies", "lost replies", "terminated backends", "restarts"),
     *("signals", "cancels", "runs"),
 )
-    "kills",
-    "kills inside compensation",
-    "zombies",
-    "lost replies",
-    "terminated backends",
-    "restarts",
-    "signals",
-    "cancels",
-    "runs",
-)
 
 STORIES = 10
 """So many of the runs that breached something are told in full, for each part."""
