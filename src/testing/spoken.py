@@ -113,7 +113,7 @@ class Deadline:
         object.__setattr__(self, "seconds", seconds)
 
     def __repr__(self) -> str:
-        return f"Deadline({self.seconds:g})"
+        return f"Deadline({self.seconds!r})"
 
 
 Spoken = Cancel | Abandon | Signal | Undo | Deadline

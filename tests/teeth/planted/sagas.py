@@ -99,7 +99,8 @@ SIDE_BY_SIDE = (
         "            await self._settling.waiter(path)\n",
         "            try:\n                await self._settling.waiter(path)\n"
         "            except asyncio.CancelledError:\n"
-        "                [task.cancel() for task in self._driver._entered.values()]\n                raise\n",
+        "                [task.cancel() for task in self._driver._under_way._entered.values()]\n"
+        "                raise\n",
         "task-group-fails",
     ),
 )
@@ -197,8 +198,7 @@ OWNERS = (
         HOSTING,
         "return None if state.at_rest else state",
         "return state",
-        "undo-is-waived",
-        "undo-fails",
+        "parked for a while",
         also=(
             Patch(STANDING, "case e.RunParked() | e.RunCompleted()", "case e.RunCompleted()"),
             Patch(
@@ -234,9 +234,9 @@ OWNERS = (
     tooth(
         "a result is told before it is durable",
         DRIVER,
-        "        await self._append(batch)\n",
+        "        try:\n            await self._append(batch)\n",
         "        if self.state.status.ended:\n            self.finished.settle(self.state)\n"
-        "        await self._append(batch)\n",
+        "        try:\n            await self._append(batch)\n",
         "one",
     ),
     tooth(

@@ -1,6 +1,6 @@
 """Bugs of cancelling, of the unwind, and of what a person may say to a run."""
 
-from tests.teeth.planted.places import ATTEMPTS, CALLING, DECISIONS, DRIVER, STANDING, STATE
+from tests.teeth.planted.places import ATTEMPTS, CALLING, DECISIONS, DRIVER, STATE
 from tests.teeth.tooth import Patch, Tooth, tooth
 
 CANCELS = (
@@ -203,6 +203,7 @@ COMMANDS = (
         "step=path, by=by, reason=reason)\n                yield e.RunResumed(occurred_at=now, by=by, reason=reason)\n",
         "step=path, by=by, reason=reason)\n",
         "undo-is-waived",
+        also=(Patch(DECISIONS, "step_or_none is not None and step_or_none.undo is UndoStatus.WAIVED:", "False:"),),
     ),
     tooth(
         "what has not failed can be waived",
@@ -232,13 +233,6 @@ COMMANDS = (
         "s.undo is UndoStatus.FAILED or s.status is StepStatus.HELD)",
         "s.undo is UndoStatus.FAILED)",
         "parks-and-is-retried",
-    ),
-    tooth(
-        "a run that was set going is not in the table",
-        STANDING,
-        "        case e.RunResumed():\n            return standing._replace(at_rest=False)\n",
-        "",
-        "undo-is-retried",
     ),
 )
 
