@@ -5,10 +5,11 @@ import random
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 from amends.clock import SystemClock
-from amends.projections import AuditRunDetail, AuditView, Projection
+from amends.projections import AuditRunDetail, AuditView, Projection, RunFilter
 from amends.projections.applying import Applier
 from amends.projections.copies import Copy, place
 from amends.projections.database import Database, open_database
@@ -23,6 +24,8 @@ CODEC = EventCodec()
 CLOCK = SystemClock()
 
 Histories = Mapping[str, Sequence[e.Event]]
+
+ENDS = (e.RunCompleted, e.RunCompensated, e.RunAbandoned)
 
 
 def fill(url: str, histories: Histories, seed: int = 0) -> None:
@@ -109,6 +112,26 @@ def hold_to_the_log(url: str, histories: Histories) -> None:
         assert [(c.kind, c.by, c.reason, tuple(c.steps), c.given_at) for c in detail.commands] == list(
             expected_commands(events)
         )
+        assert [(c.signal, c.signal_key) for c in detail.commands if c.kind == "signal"] == [
+            (event.signal, event.key) for event in events if isinstance(event, e.SignalReceived)
+        ]
+        assert list(map(seen_wait, detail.waits)) == [expected_wait(wait, state) for wait in state.waits.all.values()]
+        assert [wait.step for wait in detail.run.waiting_for] == list(state.waits.open)
+    hold_the_waiting_to_the_log(url, histories)
+
+
+def hold_the_waiting_to_the_log(url: str, histories: Histories) -> None:
+    """Hold the search for runs that wait to the engine's own fold."""
+    states = [fold(run_id, events) for run_id, events in histories.items() if events]
+    waiting = {state.run_id for state in states if state.status is e.RunStatus.RUNNING and state.waits.open}
+    assert asyncio.run(waiting_runs(url)) == waiting
+
+
+async def waiting_runs(url: str) -> set[str]:
+    async with AuditView(url) as view:
+        page = await view.runs(RunFilter(waiting=True), limit=1_000)
+        assert all(run.waiting_for for run in page.rows)
+        return {run.run_id for run in page.rows}
 
 
 def seen_run(detail: AuditRunDetail) -> dict[str, Any]:
@@ -129,6 +152,10 @@ def seen_run(detail: AuditRunDetail) -> dict[str, Any]:
         "unresolved": tuple(run.unresolved),
         "ended_at": run.ended_at,
         "attempts": (run.attempts, run.undo_attempts),
+        "deadline": run.deadline,
+        "committed": run.committed_at is not None,
+        "abandoned": (run.abandoned_by, run.abandoned_reason),
+        "duration": run.duration,
     }
 
 
@@ -155,7 +182,28 @@ def expected_run(state: RunState, events: Sequence[e.Event]) -> dict[str, Any]:
             sum(isinstance(event, e.ActionStarted) for event in events),
             sum(isinstance(event, e.CompensationStarted) for event in events),
         ),
+        "deadline": state.deadline,
+        "committed": bool(state.commits),
+        "abandoned": (state.abandoned.by, state.abandoned.reason) if state.abandoned else (None, None),
+        "duration": expected_duration(state, events),
     }
+
+
+def expected_duration(state: RunState, events: Sequence[e.Event]) -> timedelta | None:
+    """From the start to the first end, of a run that has ended."""
+    if not state.status.ended:
+        return None
+    ends = (event.occurred_at for event in events if isinstance(event, ENDS))
+    return next(ends) - events[0].occurred_at
+
+
+def seen_wait(wait: Any) -> tuple[Any, ...]:
+    return wait.step, wait.signal, wait.due_at, wait.state.name, wait.ended_at
+
+
+def expected_wait(wait: Any, state: RunState) -> tuple[Any, ...]:
+    names = {"OPEN": "WAITING" if wait.path in state.waits.open else "LEFT", "FIRED": "TIMED_OUT"}
+    return wait.path, wait.signal, wait.due_at, names.get(wait.status.name, wait.status.name), wait.settled_at
 
 
 def seen_step(step: Any) -> dict[str, Any]:
@@ -192,8 +240,14 @@ def expected_commands(events: Sequence[e.Event]) -> Iterable[tuple[Any, ...]]:
     for event in events:
         match event:
             case e.RunFailing(by=str(by)):
-                yield "cancel", by, event.error.message, (), event.occurred_at
+                kind = "undo" if event.reason is e.FailingReason.UNDONE else "cancel"
+                yield kind, by, event.error.message, (), event.occurred_at
             case e.RunResumed():
-                yield "retry", event.by, event.reason, event.retries, event.occurred_at
+                kind = "retry" if event.retries else "resume"
+                yield kind, event.by, event.reason, event.retries, event.occurred_at
+            case e.RunAbandoned():
+                yield "abandon", event.by, event.reason, (), event.occurred_at
+            case e.SignalReceived():
+                yield "signal", event.by, "", (), event.occurred_at
             case e.CompensationWaived():
                 yield "waive", event.by, event.reason, (event.step,), event.occurred_at

@@ -10,6 +10,7 @@ STATUS_COLOURS = {
     RunStatus.COMPENSATED: "undone",
     RunStatus.PARTIALLY_COMPENSATED: "odd",
     RunStatus.PARKED: "bad",
+    RunStatus.ABANDONED: "odd",
 }
 """What a status is shown as, by the names of `Paint` and of the pictures' style; the others are nothing special."""
 

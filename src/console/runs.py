@@ -30,7 +30,8 @@ def add_to(commands: Commands) -> None:
         "runs",
         help="which runs there are, in what state, since when and why",
         description="Lists a page of runs from the audit view, those first that were started last; of parked runs also "
-        "what still stands. Times are like 30m, 2h, 7d (so long ago) or 2026-11-23T08:00 (UTC).",
+        "what still stands, and of waiting ones for what and since when. Times are like 30m, 2h, 7d (so long ago) or "
+        "2026-11-23T08:00 (UTC).",
     )
     add_conditions_to(parser)
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many, up to 1,000 (default: 50)")
@@ -100,5 +101,6 @@ def _as_json(run: "AuditRun") -> dict[str, Any]:
         tags=dict(run.tags),
         remaining=[each.model_dump(mode="json") for each in run.remaining],
         unresolved=list(run.unresolved),
+        waiting_for=[by_name(wait, state=wait.state.value) for wait in run.waiting_for],
         duration_seconds=None if run.duration is None else run.duration.total_seconds(),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..saga.events import Event
 from .timeline import Attempt, Row, timeline
+from .timeline_waits import Wait
 
 
 def run_json(run_id: str, events: Sequence[Event], *, with_events: bool) -> dict[str, Any]:
@@ -24,7 +25,10 @@ def run_json(run_id: str, events: Sequence[Event], *, with_events: bool) -> dict
         "started_at": found.started_at.isoformat() if found.started_at else None,
         "took_seconds": round(found.took, 6),
         "tags": dict(found.tags),
+        "deadline": found.deadline.isoformat() if found.deadline else None,
+        "committed_at_seconds": round(found.pivots[0].at, 6) if found.pivots else None,
         "steps": [_step(row) for row in found.rows],
+        "waits": [_wait(wait) for wait in found.waits],
         "notes": [{"at_seconds": round(note.at, 6), "kind": note.kind, "text": note.text} for note in found.notes],
         "remaining": [remaining.model_dump(mode="json") for remaining in found.remaining],
     }
@@ -45,6 +49,18 @@ def _step(row: Row) -> dict[str, Any]:
         "undo_attempts": [_attempt(attempt) for attempt in row.undo],
         "standing": row.standing.value if row.standing else None,
         "waived": row.waived or None,
+    }
+
+
+def _wait(wait: Wait) -> dict[str, Any]:
+    return {
+        "step": wait.step,
+        "signal": wait.signal,
+        "start_seconds": round(wait.start, 6),
+        "took_seconds": round(wait.took, 6),
+        "end": wait.end.value,
+        "due_at": wait.due_at.isoformat() if wait.due_at else None,
+        "by": wait.by or None,
     }
 
 

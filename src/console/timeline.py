@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from ..saga import events as e
 from ..saga.events import ErrorInfo, Event, Remaining, RunStatus
-from ..saga.state import fold
+from ..saga.state import RunState, evolve
+from .timeline_waits import Wait, WaitBook
 
 
 class End(StrEnum):
@@ -69,11 +70,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about the whole run: it fails, is parked, resumed, taken over."""
+    """Something about the whole run: it fails, is parked, resumed, told something, taken over."""
 
     at: float
     kind: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """The run passed its point of no return, so many seconds after its start."""
+
+    step: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,9 @@ class Timeline:
     Attributes:
         took: seconds from the first event to the last.
         failing_at: when the run began to fail, in seconds since its start; None if it never did.
+        waits: where its saga waited, in the order in which the waits began.
+        pivots: where it passed a point of no return.
+        deadline: by when it was to have ended, or None.
     """
 
     run_id: str
@@ -96,12 +108,31 @@ class Timeline:
     remaining: tuple[Remaining, ...]
     failing_at: float | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    waits: tuple[Wait, ...] = ()
+    pivots: tuple[Pivot, ...] = ()
+    deadline: datetime | None = None
+
+    @property
+    def lines(self) -> "tuple[Row | Wait | Pivot, ...]":
+        """What is drawn: steps, waits and points of no return, in the order in which they began."""
+        return tuple(sorted((*self.rows, *self.waits, *self.pivots), key=_began))
+
+
+def _began(line: Row | Wait | Pivot) -> tuple[float, list[int]]:
+    """When a line begins; those that begin at once stand as they are numbered."""
+    path = [int(number) for number in line.step.split(".")]
+    match line:
+        case Row():
+            return line.attempts[0].start, path
+        case Wait():
+            return line.start, path
+    return line.at, path
 
 
 def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
     """Return what `events`, from the run's first one on, say about the run."""
-    state = fold(run_id, events)
-    book = _Book(events)
+    state = RunState(run_id)
+    book = _Book(events, state)
     for event in events:
         book.enter(event)
     standing = {remaining.step: remaining.why for remaining in state.remaining}
@@ -115,8 +146,11 @@ def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
         rows=tuple(draft.row(standing.get(path), book.end) for path, draft in book.drafts.items()),
         notes=tuple(book.notes),
         remaining=state.remaining,
-        failing_at=next((note.at for note in book.notes if note.kind == "failing"), None),
+        failing_at=book.failing_at,
         tags=state.tags,
+        waits=book.waits.all(book.end),
+        pivots=tuple(book.pivots),
+        deadline=state.deadline,
     )
 
 
@@ -167,13 +201,18 @@ class _Draft:
 
 
 class _Book:
-    """Enters events one by one."""
+    """Enters events one by one, and folds them into `state`."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: Sequence[Event], state: RunState) -> None:
         self._zero = events[0].occurred_at if events else None
         self.end = max((self._at(event) for event in events), default=0.0)
         self.drafts: dict[str, _Draft] = {}
         self.notes: list[Note] = []
+        self.waits = WaitBook()
+        self.pivots: list[Pivot] = []
+        self.failing_at: float | None = None
+        self._state = state
+        self._last: Event | None = None
 
     def _at(self, event: Event) -> float:
         """Seconds since the start; never negative, because the clocks of two workers may differ."""
@@ -181,7 +220,17 @@ class _Book:
 
     def enter(self, event: Event) -> None:
         at = self._at(event)
+        goes_on = isinstance(event, e.RunClaimed) and self._goes_on(event)
+        completed = self._state.status is RunStatus.COMPLETED
+        evolve(self._state, event)
+        self.waits.enter(event, at, self._state)
+        self._last = event
         match event:
+            case e.RunClaimed() if goes_on:
+                self.notes.append(Note(at, "goes on", f"with worker {event.worker}"))
+            case e.RunFailing() if completed:
+                self.notes.append(Note(at, "undone", f"on request, after it had completed: {_why_undone(event)}"))
+                self.failing_at = at
             case e.ActionStarted():
                 draft = self.drafts.setdefault(event.step, _Draft(event.step, event.action, event.irreversible))
                 draft.doing.start(event.attempt, at)
@@ -212,12 +261,35 @@ class _Book:
         match event:
             case e.RunFailing():
                 self.notes.append(Note(at, "failing", _why_failing(event)))
+                self.failing_at = at
+            case e.RunAbandoned():
+                self.notes.append(Note(at, "abandoned", f"by {event.by}: {event.reason}"))
+            case e.SignalReceived():
+                self.notes.append(Note(at, "signal", f"{event.signal} by {event.by}"))
+            case e.RunCommitted():
+                self.pivots.append(Pivot(event.step, at))
             case e.RunParked():
                 self.notes.append(Note(at, "parked", f"{event.reason.replace('_', ' ')}: {event.detail}"))
             case e.RunResumed():
                 self.notes.append(Note(at, "resumed", f"by {event.by}: {event.reason}"))
             case e.RunClaimed() if event.epoch > 1:
-                self.notes.append(Note(at, "taken over", f"by worker {event.worker} (epoch {event.epoch})"))
+                silent = ", because its owner had fallen silent" if event.lapsed else ""
+                self.notes.append(Note(at, "taken over", f"by worker {event.worker} (epoch {event.epoch}){silent}"))
+
+    def _goes_on(self, claim: e.RunClaimed) -> bool:
+        """Tell whether nobody had the run, because it only waited or rested: then nothing was taken from anybody."""
+        state = self._state
+        if claim.lapsed or claim.epoch == 1 or state.active or state.undoing:
+            return False
+        return bool(state.waits.open) or isinstance(self._last, _SAID)
+
+
+_SAID = (e.SignalReceived, e.RunFailing, e.RunResumed)
+"""What wakes a run that nobody has."""
+
+
+def _why_undone(event: e.RunFailing) -> str:
+    return f"{event.by}: {event.error.message}"
 
 
 def _why_failing(event: e.RunFailing) -> str:

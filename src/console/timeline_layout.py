@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from .timeline import Attempt, Row, Timeline
+from .timeline import Attempt, Pivot, Row, Timeline
+from .timeline_waits import Wait
 
 WIDTH = 960.0
 LEFT, CHART, RIGHT, EDGE = 28.0, 252.0, 896.0, 910.0
@@ -28,19 +29,27 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitBand:
+    """The place of a wait."""
+
+    wait: Wait
+    middle: float
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Everything that is drawn, with its height in the picture.
 
     Attributes:
-        above: what was done.
+        above: what was done, and waited for.
         below: what was undone, mirrored; empty for a run that did not fail.
         line: the height of the time axis.
         foot: where the part with the notes begins.
-        left_out: how many steps are not drawn.
+        left_out: how many steps and waits are not drawn.
     """
 
     timeline: Timeline
-    above: tuple[Band, ...]
+    above: tuple[Band | WaitBand, ...]
     below: tuple[Band, ...]
     line: float
     foot: float
@@ -53,22 +62,27 @@ class Layout:
 
 def layout(timeline: Timeline) -> Layout:
     """Place the rows of `timeline`."""
-    rows = timeline.rows[-MAX_ROWS:]
-    left_out = len(timeline.rows) - len(rows)
-    above, edge = _bands(rows, TOP + (20 if left_out else 0), undone=False)
-    line = edge + AXIS / 2
-    mirrored = rows[::-1] if timeline.failing_at is not None else ()
-    below, foot = _bands(mirrored, line + AXIS / 2, undone=True)
-    return Layout(timeline, above, below, line, foot, left_out)
+    lines = [line for line in timeline.lines if not isinstance(line, Pivot)]
+    shown = lines[-MAX_ROWS:]
+    left_out = len(lines) - len(shown)
+    top = TOP + (20 if left_out else 0)
+    above: list[Band | WaitBand] = []
+    for line in shown:
+        band, top = (WaitBand(line, top + ROW / 2), top + ROW) if isinstance(line, Wait) else _band(line, top)
+        above.append(band)
+    axis = top + AXIS / 2
+    below, foot = [], axis + AXIS / 2
+    for row in reversed(shown if timeline.failing_at is not None else ()):
+        if isinstance(row, Row):
+            undone, foot = _band(row, foot, undone=True)
+            below.append(undone)
+    return Layout(timeline, tuple(above), tuple(below), axis, foot, left_out)
 
 
-def _bands(rows: Sequence[Row], top: float, *, undone: bool) -> tuple[tuple[Band, ...], float]:
-    bands = []
-    for row in rows:
-        caption = _trouble(row.undo if undone else row.attempts)
-        bands.append(Band(row, top + ROW / 2, caption))
-        top += ROW + (CAPTION if caption else 0)
-    return tuple(bands), top
+def _band(row: Row, top: float, *, undone: bool = False) -> tuple[Band, float]:
+    """Return the place of a row that begins at this height, and where the next one begins."""
+    caption = _trouble(row.undo if undone else row.attempts)
+    return Band(row, top + ROW / 2, caption), top + ROW + (CAPTION if caption else 0)
 
 
 def _trouble(attempts: Sequence[Attempt]) -> str:

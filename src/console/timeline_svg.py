@@ -13,7 +13,23 @@ from .paint import STATUS_COLOURS
 from .plain import plain, seconds
 from .svg import Anchor, Picture
 from .timeline import Attempt, End, Row, Timeline
-from .timeline_layout import AXIS, CAPTION, CHART, EDGE, LEFT, RIGHT, ROW, TOP, WIDTH, Band, Layout, layout, ticks
+from .timeline_layout import (
+    AXIS,
+    CAPTION,
+    CHART,
+    EDGE,
+    LEFT,
+    RIGHT,
+    ROW,
+    TOP,
+    WIDTH,
+    Band,
+    Layout,
+    WaitBand,
+    layout,
+    ticks,
+)
+from .timeline_svg_waits import draw_marks, draw_wait
 
 _BAR = 18.0
 _MIN_BAR = 3.0
@@ -45,10 +61,14 @@ def timeline_svg(timeline: Timeline) -> str:
     picture.box(0.5, 0.5, WIDTH - 1, height - 1, "card", edge="edge", round_=10)
     _head(picture, timeline)
     _axis(picture, plan)
-    for band in plan.above:
-        _done(picture, plan, band)
-    for band in plan.below:
-        _undone(picture, plan, band)
+    for above in plan.above:
+        if isinstance(above, WaitBand):
+            draw_wait(picture, plan, above)
+        else:
+            _done(picture, plan, above)
+    for below in plan.below:
+        _undone(picture, plan, below)
+    draw_marks(picture, plan)
     _failing(picture, plan)
     _foot(picture, plan, foot)
     return picture.svg()
@@ -211,7 +231,8 @@ def _ring(x: float, y: float, radius: float = 4) -> str:
 
 def _foot_lines(timeline: Timeline) -> list[tuple[str, str, str]]:
     """Return what stands under the chart: heading, text and colour of each line."""
-    notes = [(f"{note.kind.capitalize()} at {seconds(note.at)}", note.text, note.kind) for note in timeline.notes]
+    told = [note for note in timeline.notes if note.kind != "goes on"]
+    notes = [(f"{note.kind.capitalize()} at {seconds(note.at)}", note.text, note.kind) for note in told]
     lines = [(heading, text, _note_colour(kind)) for heading, text, kind in notes[-_NOTES_SHOWN:]]
     lines += [
         ("What remains", f"step {left.step}  {left.action}  ({left.why.replace('_', ' ')})", "odd")
@@ -223,7 +244,7 @@ def _foot_lines(timeline: Timeline) -> list[tuple[str, str, str]]:
 
 
 def _note_colour(kind: str) -> str:
-    return "bad" if kind in {"failing", "parked"} else "soft"
+    return "bad" if kind in {"failing", "parked"} else "odd" if kind in {"undone", "abandoned"} else "soft"
 
 
 def _foot(picture: Picture, plan: Layout, lines: list[tuple[str, str, str]]) -> None:

@@ -1,14 +1,20 @@
 """A run's timeline as plain text, drawn to scale, for a terminal or a log file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
+from ..saga.events import RunStatus
 from .paint import Paint
 from .plain import plain, seconds
-from .timeline import Attempt, End, Row, Timeline
+from .timeline import Attempt, End, Note, Pivot, Row, Timeline
+from .timeline_waits import Wait, WaitEnd
 
 _BAR_WIDTH = 32
 _MARKS = {End.SUCCEEDED: "█", End.COMPENSATED: "█", End.FAILED: "▒", End.UNKNOWN: "░", End.RUNNING: "╌"}
 _WAIT = "·"
+_SIGNAL = "◆"
+_LINE = "┃"
+_PIVOT = "point of no return"
 
 
 def timeline_text(timeline: Timeline, paint: Paint) -> str:
@@ -19,10 +25,16 @@ def timeline_text(timeline: Timeline, paint: Paint) -> str:
 def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
     yield f"{paint.bold(plain(timeline.run_id))}  {plain(timeline.saga)} v{timeline.version}"
     table = _Table(timeline, paint)
-    for row in timeline.rows:
-        yield from table.lines(row, row.attempts)
+    for line in timeline.lines:
+        match line:
+            case Row():
+                yield from table.lines(line, line.attempts)
+            case Wait():
+                yield table.wait(line)
+            case Pivot():
+                yield table.pivot(line)
     for note in timeline.notes:
-        show = paint.bad if note.kind in {"failing", "parked"} else paint.odd
+        show = _shown(paint, note)
         yield f"  {show(f'{note.kind} at {seconds(note.at)}')}  {plain(note.text)}"
     undone = sorted((row for row in timeline.rows if row.undo), key=lambda row: row.undo[0].start)
     for row in undone:
@@ -33,8 +45,18 @@ def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
         yield f"  {paint.odd('remains')}  {remaining.step} {plain(remaining.action)} ({why})"
 
 
+def _shown(paint: Paint, note: Note) -> Callable[[str], str]:
+    if note.kind in {"failing", "parked"}:
+        return paint.bad
+    return paint.dim if note.kind == "goes on" else paint.odd
+
+
 def _ended(timeline: Timeline, paint: Paint) -> str:
     show = paint.of_status(timeline.status)
+    waits = [wait for wait in timeline.waits if wait.end is WaitEnd.WAITING]
+    if timeline.status is RunStatus.RUNNING and timeline.started_at is not None and waits:
+        since = f"{timeline.started_at + timedelta(seconds=waits[0].start):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{show(timeline.status)}: {plain(waits[0].label)} since {since}"
     return f"{show(timeline.status.replace('_', ' '))} after {seconds(timeline.took)}"
 
 
@@ -44,8 +66,10 @@ class _Table:
     def __init__(self, timeline: Timeline, paint: Paint) -> None:
         self._paint = paint
         self._scale = timeline.took or 1.0
-        self._step = max((len(row.step) for row in timeline.rows), default=1)
+        self._step = max((len(line.step) for line in timeline.lines), default=1)
         names = [len(plain(row.action)) + (5 if row.undo else 0) for row in timeline.rows]
+        names += [len(plain(wait.label)) for wait in timeline.waits]
+        names += [len(_PIVOT) for _ in timeline.pivots]
         self._action = min(max(names, default=1), 40)
 
     def lines(self, row: Row, attempts: tuple[Attempt, ...], prefix: str = "") -> Iterator[str]:
@@ -58,6 +82,24 @@ class _Table:
         if len(attempts) > 1 or last.error:
             for attempt in attempts:
                 yield self._attempt(attempt)
+
+    def wait(self, wait: Wait) -> str:
+        name = plain(wait.label, self._action).ljust(self._action)
+        cells = [" "] * _BAR_WIDTH
+        first, last = self._cell(wait.start), self._cell(wait.stop)
+        cells[first : last + 1] = [_WAIT] * (last + 1 - first)
+        shown = plain(wait.outcome)
+        if wait.end is WaitEnd.SIGNALLED:
+            cells[last], shown = self._paint.good(_SIGNAL), self._paint.good(shown)
+        elif wait.end is not WaitEnd.TIMED_OUT or wait.signal is not None:
+            shown = self._paint.odd(shown)
+        return f"  {wait.step.ljust(self._step)}  {name}  {''.join(cells)}  {seconds(wait.took).rjust(8)}  {shown}"
+
+    def pivot(self, pivot: Pivot) -> str:
+        cells = [" "] * _BAR_WIDTH
+        cells[self._cell(pivot.at)] = self._paint.odd(_LINE)
+        name = _PIVOT.ljust(self._action)
+        return f"  {pivot.step.ljust(self._step)}  {name}  {''.join(cells)}  {'':8}  at {seconds(pivot.at)}"
 
     def _attempt(self, attempt: Attempt) -> str:
         when = f"at {seconds(attempt.start)}".ljust(12)

@@ -4,7 +4,17 @@ The audit view is one of them; `Projection` is how to write another.
 """
 
 from .audit import Audit
-from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, AuditStep, CommandKind, StepState, UndoState
+from .audit_rows import (
+    AuditCommand,
+    AuditRun,
+    AuditRunDetail,
+    AuditStep,
+    AuditWait,
+    CommandKind,
+    StepState,
+    UndoState,
+    WaitState,
+)
 from .audit_search import AuditPage, RunFilter
 from .audit_view import AuditView, SagaCount
 from .bulk import BulkOutcome, BulkResult, tell_all
@@ -28,6 +38,7 @@ __all__ = [
     "AuditRunDetail",
     "AuditStep",
     "AuditView",
+    "AuditWait",
     "Breach",
     "BreachKind",
     "BulkOutcome",
@@ -57,6 +68,7 @@ __all__ = [
     "Upsert",
     "Verification",
     "VerifyProgress",
+    "WaitState",
     "rebuild",
     "tell_all",
     "verify",

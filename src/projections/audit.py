@@ -1,9 +1,9 @@
-"""The audit view as a projection: which runs, in what state, since when and why; which steps; and who intervened.
+"""The audit view as a projection: which runs, in what state, since when and why; which steps and waits; who intervened.
 
 Inputs, outputs and payloads are not copied: a view is read by more people than the log, and what it holds is held
 twice. `RunHandle.history` has them. A state that depends on more than one event is worked out from stored facts: that
-of a run by the database (a generated column, so that it can be searched for), that of a step when it is read
-(`audit_rows.py`), because it also depends on its run.
+of a run by the database (a generated column, so that it can be searched for), that of a step and of a wait when it is
+read (`audit_rows.py`, `audit_waits.py`), because it also depends on its run, or on the signals that came.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ..saga import events as e
 from ..saga.codec import reads_encrypted
-from ..saga.events import ErrorInfo, Event, Remaining
+from ..saga.events import ErrorInfo, Event, FailingReason, Remaining
 from .digest import clean
 from .projection import Cell, Delete, Projection, RecordedEvent, Table, Upsert
 from .rows import as_json
@@ -23,6 +23,7 @@ RUNS = "amends_audit_runs"
 STEPS = "amends_audit_steps"
 TAGS = "amends_audit_tags"
 COMMANDS = "amends_audit_commands"
+WAITS = "amends_audit_waits"
 
 _TEXT_LEFT_OUT = "(not copied from an encrypted log)"
 
@@ -39,12 +40,18 @@ class Audit(Projection):
     """
 
     name = "audit"
-    version = 1
+    version = 2
     tables = (
-        Table(RUNS, key=("run_id",), sums=("attempts", "undo_attempts")),
+        Table(
+            RUNS,
+            key=("run_id",),
+            firsts=("completed_at", "committed_at"),
+            sums=("attempts", "undo_attempts", "wait_count"),
+        ),
         Table(STEPS, key=("run_id", "step"), firsts=("started_at", "started_position", "undo_started_at")),
         Table(TAGS, key=("name", "value", "started_at", "position")),
         Table(COMMANDS, key=("position",)),
+        Table(WAITS, key=("run_id", "step")),
     )
 
     def __init__(self, *, texts: bool | None = None) -> None:
@@ -97,11 +104,16 @@ class Audit(Projection):
             "failing_at": event.occurred_at,
             "failing_version": recorded.version,
             "parked_reason": None,
+            # A run that had completed is undone: it has not ended any more, and what was unknown is undone with it.
+            "outcome": None,
+            "ended_at": None,
+            "unresolved": None,
             **self._error("", event.error),
         }
         if event.by is None:
             return ()
-        return (self._command(recorded, "cancel", event.by, event.error.message),)
+        kind = "undo" if event.reason is FailingReason.UNDONE else "cancel"
+        return (self._command(recorded, kind, event.by, event.error.message),)
 
     def _parked(self, recorded: RecordedEvent, event: e.RunParked, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
         row |= {
@@ -114,7 +126,8 @@ class Audit(Projection):
 
     def _resumed(self, recorded: RecordedEvent, event: e.RunResumed, row: dict[str, Cell]) -> Changes:
         row |= {"parked_reason": None, "remaining": _remaining(())}
-        yield self._command(recorded, "retry", event.by, event.reason, event.retries)
+        kind = "retry" if event.retries else "resume"
+        yield self._command(recorded, kind, event.by, event.reason, event.retries)
         for step in event.retries:
             resumed: dict[str, Cell] = {"resumed_version": recorded.version, "resumed_at": event.occurred_at}
             yield Upsert(STEPS, (recorded.run_id, step), resumed)
@@ -123,6 +136,7 @@ class Audit(Projection):
         row |= {
             "outcome": e.RunStatus.COMPLETED.value,
             "ended_at": event.occurred_at,
+            "completed_at": event.occurred_at,
             "unresolved": as_json(event.unresolved),
         }
         return ()
@@ -131,6 +145,42 @@ class Audit(Projection):
         partly = e.RunStatus.PARTIALLY_COMPENSATED if event.remaining else e.RunStatus.COMPENSATED
         row |= {"outcome": partly.value, "ended_at": event.occurred_at, "remaining": _remaining(event.remaining)}
         return ()
+
+    def _abandoned(self, recorded: RecordedEvent, event: e.RunAbandoned, row: dict[str, Cell]) -> Changes:
+        row |= {
+            "outcome": e.RunStatus.ABANDONED.value,
+            "ended_at": event.occurred_at,
+            "remaining": _remaining(event.remaining),
+            "abandoned_by": self._text(event.by),
+            "abandoned_reason": self._text(event.reason),
+        }
+        return (self._command(recorded, "abandon", event.by, event.reason),)
+
+    def _committed(self, recorded: RecordedEvent, event: e.RunCommitted, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        row["committed_at"] = event.occurred_at
+        return ()
+
+    # What it waits for
+
+    def _waits(self, recorded: RecordedEvent, event: e.TimerSet | e.SignalAwaited, row: dict[str, Cell]) -> Changes:
+        row["wait_count"] = 1
+        values: dict[str, Cell] = {
+            "signal": event.signal if isinstance(event, e.SignalAwaited) else None,
+            "began_at": event.occurred_at,
+            "began_position": recorded.position,
+            "due_at": event.due_at,
+        }
+        return (Upsert(WAITS, (recorded.run_id, event.step), values),)
+
+    def _fired(self, recorded: RecordedEvent, event: e.TimerFired, row: dict[str, Cell]) -> Changes:
+        row["wait_count"] = -1
+        values: dict[str, Cell] = {"fired_at": event.occurred_at, "fired_position": recorded.position}
+        return (Upsert(WAITS, (recorded.run_id, event.step), values),)
+
+    def _signalled(self, recorded: RecordedEvent, event: e.SignalReceived, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
+        command = self._command(recorded, "signal", event.by, "")
+        named: dict[str, Cell] = {"signal": event.signal, "signal_key": self._text(event.key)}
+        return (command._replace(values={**command.values, **named}),)
 
     def _command(self, recorded: RecordedEvent, kind: str, by: str, reason: str, steps: Iterable[str] = ()) -> Upsert:
         values: dict[str, Cell] = {
@@ -177,8 +227,8 @@ class Audit(Projection):
         )
 
     def _attempt_failed(self, recorded: RecordedEvent, event: e.ActionFailed, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
-        phase = "failed" if event.retry_at is None else "waiting"
-        return (self._ended(recorded, event, phase),)
+        settled = "held" if event.parks else "failed"
+        return (self._ended(recorded, event, settled if event.retry_at is None else "waiting"),)
 
     def _unknown(self, recorded: RecordedEvent, event: e.ActionUnknown, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
         settled = "held" if event.parks else "failed"
@@ -236,6 +286,12 @@ class Audit(Projection):
         e.RunResumed: _resumed,
         e.RunCompleted: _completed,
         e.RunCompensated: _compensated,
+        e.RunAbandoned: _abandoned,
+        e.RunCommitted: _committed,
+        e.TimerSet: _waits,
+        e.SignalAwaited: _waits,
+        e.TimerFired: _fired,
+        e.SignalReceived: _signalled,
         e.ActionStarted: _action_started,
         e.ActionSucceeded: _succeeded,
         e.ActionFailed: _attempt_failed,

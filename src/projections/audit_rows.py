@@ -1,4 +1,4 @@
-"""What the audit view answers with: runs, steps and commands, as frozen values; and how they are made of rows."""
+"""What the audit view answers with: runs, steps, waits, commands, as frozen values; and how rows become them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,17 @@ from typing import Any
 
 from ..saga.events import FailingReason, ParkReason, Remaining, RunStatus, UnknownWhy
 
-__all__ = ["AuditCommand", "AuditRun", "AuditRunDetail", "AuditStep", "CommandKind", "StepState", "UndoState"]
+__all__ = [
+    "AuditCommand",
+    "AuditRun",
+    "AuditRunDetail",
+    "AuditStep",
+    "AuditWait",
+    "CommandKind",
+    "StepState",
+    "UndoState",
+    "WaitState",
+]
 
 
 class StepState(StrEnum):
@@ -36,12 +46,52 @@ class UndoState(StrEnum):
     WAIVED = "waived"
 
 
+class WaitState(StrEnum):
+    """How a wait stands."""
+
+    WAITING = "waiting"
+    SIGNALLED = "signalled"
+    TIMED_OUT = "timed_out"
+    """Its time was up. That is how a sleep ends, and what a wait for a signal gives up at."""
+    LEFT = "left"
+    """The run has ended or is undone, so nobody waits any more."""
+
+
 class CommandKind(StrEnum):
     """What a person told a run."""
 
     CANCEL = "cancel"
     RETRY = "retry"
+    """Let it go on, and try these steps again."""
+    RESUME = "resume"
+    """Let it go on, without trying a step again."""
     WAIVE = "waive"
+    ABANDON = "abandon"
+    UNDO = "undo"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True)
+class AuditWait:
+    """A place in its saga where a run waits, or waited.
+
+    Attributes:
+        run_id: the run.
+        step: the path of the wait; it is numbered with the steps.
+        signal: the name of the signal that it waits for; None for a sleep.
+        began_at: when it began.
+        due_at: until when at most; None if it waits for ever.
+        state: how it stands.
+        ended_at: when the signal came or the time was up, or None. A signal that came before is there at once.
+    """
+
+    run_id: str
+    step: str
+    signal: str | None
+    began_at: datetime
+    due_at: datetime | None
+    state: WaitState
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -64,15 +114,20 @@ class AuditRun:
         failing_reason: why it is or was undone, or None.
         failing_action: the action whose failure was the reason, or None.
         failing_step: and its step.
-        failing_by: who cancelled it, or None.
+        failing_by: who cancelled it, or had it undone; None if nobody did.
         failing_at: since when nothing new is done.
         error_type: what was raised, or None.
         error: its text, as the log has it.
         parked_reason: why it needs a person; None when it is not parked (or not any more).
         parked_detail: what the last parking said.
         parked_at: when it was last parked.
-        remaining: the steps whose effects stand although it was undone, or is parked.
+        remaining: the steps whose effects stand although it was undone or abandoned, or is parked.
         unresolved: the steps that stayed unknown although it completed.
+        completed_at: when its saga returned, also of a run that was undone later; None if it did not.
+        committed_at: when it passed its (first) point of no return, or None.
+        abandoned_by: who abandoned it, or None.
+        abandoned_reason: and why.
+        waiting_for: its waits that are not over, in the order in which they began.
         version: how many events it has.
         last_position: the position of the last one in the log.
         last_at: when that one happened.
@@ -102,14 +157,25 @@ class AuditRun:
     parked_at: datetime | None
     remaining: Sequence[Remaining]
     unresolved: Sequence[str]
+    completed_at: datetime | None
+    committed_at: datetime | None
+    abandoned_by: str | None
+    abandoned_reason: str | None
+    waiting_for: Sequence[AuditWait]
     version: int
     last_position: int
     last_at: datetime
 
     @property
     def duration(self) -> timedelta | None:
-        """From its start to its end; None while it has not ended."""
-        return self.ended_at - self.started_at if self.ended_at and self.started_at else None
+        """From its start to its end; None while it has not ended.
+
+        Of a run that had completed and was undone later, to its completion: the time until somebody had it undone, and
+        the undoing itself (from `failing_at` to `ended_at`), are no part of it.
+        """
+        if self.ended_at is None or self.started_at is None:
+            return None
+        return (self.completed_at or self.ended_at) - self.started_at
 
 
 @dataclass(frozen=True)
@@ -176,9 +242,11 @@ class AuditCommand:
         run_id: the run.
         kind: what was told.
         by: who.
-        reason: why.
+        reason: why; empty for a signal, which has none.
         given_at: when.
         steps: the steps that it names; for a retry those that are tried again.
+        signal: the name of the signal, or None if it was none.
+        signal_key: and what it is known by.
     """
 
     position: int
@@ -188,6 +256,8 @@ class AuditCommand:
     reason: str
     given_at: datetime
     steps: Sequence[str]
+    signal: str | None = None
+    signal_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -197,17 +267,19 @@ class AuditRunDetail:
     Attributes:
         run: the run.
         steps: its steps, in the order in which they began.
-        commands: what people told it, in order.
+        commands: what people told it, in order; signals too.
+        waits: all its waits, in the order in which they began.
     """
 
     run: AuditRun
     steps: Sequence[AuditStep]
     commands: Sequence[AuditCommand]
+    waits: Sequence[AuditWait] = ()
 
 
-def audit_run(row: dict[str, Any]) -> AuditRun:
-    """Return a run from its columns."""
-    values = {name: row[name] for name in AuditRun.__dataclass_fields__}
+def audit_run(row: dict[str, Any], waiting_for: Sequence[AuditWait] = ()) -> AuditRun:
+    """Return a run from its columns, and its waits that are not over."""
+    values: dict[str, Any] = {name: row.get(name) for name in AuditRun.__dataclass_fields__}
     values |= {
         "state": RunStatus(row["state"]),
         "tags": json.loads(row["tags"] or "{}"),
@@ -219,6 +291,7 @@ def audit_run(row: dict[str, Any]) -> AuditRun:
             Remaining(step=step, action=action, why=why) for step, action, why in json.loads(row["remaining"] or "[]")
         ),
         "unresolved": tuple(json.loads(row["unresolved"] or "[]")),
+        "waiting_for": tuple(waiting_for),
     }
     return AuditRun(**values)
 
@@ -247,7 +320,8 @@ def audit_step(row: dict[str, Any], failing_version: int | None) -> AuditStep:
 def audit_command(row: dict[str, Any]) -> AuditCommand:
     """Return a command from its columns."""
     kind, steps = CommandKind(row["kind"]), tuple(json.loads(row["steps"]))
-    return AuditCommand(row["position"], row["run_id"], kind, row["by_whom"], row["reason"], row["given_at"], steps)
+    said = (row["by_whom"], row["reason"], row["given_at"], steps, row["signal"], row["signal_key"])
+    return AuditCommand(row["position"], row["run_id"], kind, *said)
 
 
 def step_state(row: Mapping[str, Any], failing_version: int | None) -> StepState:

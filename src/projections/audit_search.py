@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 from ..errors import InvalidValue
 from ..saga.events import ParkReason, RunStatus
 from . import cursors
-from .audit_rows import AuditRun, audit_run
+from .audit_rows import AuditRun
+from .audit_waits import runs_with_waits
 from .database import Transaction
 from .projection import Cell
 
@@ -36,6 +37,7 @@ class RunFilter:
         until: started before this time (aware).
         text: their error, or what was said when they were parked, holds this text, whatever the case of its letters.
             One call looks at 10,000 runs with an error at most, the newest first.
+        waiting: running, and at a wait somewhere in their saga: for a signal or a time.
     """
 
     state: RunStatus | None = None
@@ -46,6 +48,7 @@ class RunFilter:
     until: datetime | None = None
     text: str | None = None
     parked_reason: ParkReason | None = None
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class RunSearch:
         if where.tag is not None:
             self._conditions["tag_name"], self._conditions["tag_value"] = where.tag
         self._is_of_tag = where.tag is not None
+        self._is_waiting = where.waiting
         self._text = (where.text or "").casefold()
         self._limit = limit
         self._after = None if cursor is None else cursors.decode(cursor)
@@ -98,7 +102,7 @@ class RunSearch:
             return self._searched(transaction)
         rows = self._rows(transaction, self._limit + 1)
         last = rows[self._limit - 1] if len(rows) > self._limit else None
-        return AuditPage(tuple(map(audit_run, rows[: self._limit])), _behind(last))
+        return AuditPage(runs_with_waits(transaction, rows[: self._limit]), _behind(last))
 
     def _searched(self, transaction: Transaction) -> AuditPage[AuditRun]:
         found: list[str] = []
@@ -122,6 +126,7 @@ class RunSearch:
         words |= {f"{name}_{driving}" for name in self._conditions if name in ("since", "until")}
         words |= {"tag"} if self._is_of_tag else set()
         words |= {"text"} if self._text else set()
+        words |= {"waiting"} if self._is_waiting else set()
         if self._after is not None:
             words.add(f"cursor_{driving}")
             parameters["cursor_at"], parameters["cursor_position"] = self._after
@@ -142,7 +147,7 @@ def times(**given: datetime | None) -> dict[str, Cell]:
 
 def _those(transaction: Transaction, run_ids: Iterable[str], last: dict[str, Any] | None) -> AuditPage[AuditRun]:
     rows = [row for run_id in run_ids for row in transaction.records("audit_run", {"run_id": run_id})]
-    return AuditPage(tuple(map(audit_run, rows)), _behind(last))
+    return AuditPage(runs_with_waits(transaction, rows), _behind(last))
 
 
 def _behind(row: dict[str, Any] | None) -> str | None:

@@ -12,9 +12,10 @@ from typing import Self, TypeVar
 from ..errors import ProjectionOutdated, SchemaMismatch, UnknownName
 from ..saga.events import RunStatus
 from . import cursors
-from .audit import COMMANDS, RUNS, STEPS, TAGS, Audit
-from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, audit_command, audit_run, audit_step
+from .audit import COMMANDS, RUNS, STEPS, TAGS, WAITS, Audit
+from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, audit_command, audit_step
 from .audit_search import AuditPage, RunFilter, RunSearch, times
+from .audit_waits import runs_with_waits, waits_of
 from .copies import live_copy
 from .database import Transaction, Worker, open_database
 from .projection import Cell
@@ -72,7 +73,7 @@ class AuditView:
         return await self._read(RunSearch(where or RunFilter(), cursors.checked_limit(limit), cursor).page)
 
     async def run(self, run_id: str) -> AuditRunDetail:
-        """Return one run, with its steps and what people told it.
+        """Return one run, with its steps, its waits and what people told it.
 
         Raises:
             UnknownName: there is no such run in the view (yet).
@@ -87,7 +88,8 @@ class AuditView:
                 return None
             steps = [audit_step(row, rows[0]["failing_version"]) for row in transaction.records("audit_steps", wanted)]
             commands = [audit_command(row) for row in transaction.records("audit_commands_of_run", wanted)]
-            return AuditRunDetail(audit_run(rows[0]), steps, commands)
+            (run,) = runs_with_waits(transaction, rows)
+            return AuditRunDetail(run, steps, commands, waits_of(transaction, rows)[run_id])
 
         found = await self._read(look)
         if found is None:
@@ -134,7 +136,7 @@ class AuditView:
             return work(transaction)
 
         try:
-            return await self._worker.run(lambda database: database.read(look, (RUNS, STEPS, TAGS, COMMANDS)))
+            return await self._worker.run(lambda database: database.read(look, (RUNS, STEPS, TAGS, COMMANDS, WAITS)))
         except SchemaMismatch as error:  # it cannot lock a table that is not there
             raise _missing() from error
 

@@ -99,7 +99,7 @@ def notice_of(hook: str, recorded: RecordedEvent, facts: Iterable[Event]) -> Run
         case e.RunParked():
             status, reason, detail, remaining = RunStatus.PARKED, event.reason, event.detail, event.remaining
         case e.RunCompleted():
-            status = RunStatus.COMPLETED
+            status, reason, detail = RunStatus.COMPLETED, None, None  # It may have been undone since, on request.
         case e.RunCompensated(remaining=remaining):
             status = RunStatus.PARTIALLY_COMPENSATED if remaining else RunStatus.COMPENSATED
         case e.RunAbandoned(remaining=remaining):

@@ -3,10 +3,13 @@
 import inspect
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..actions.action import Action
 from ..actions.values import ValueType
+
+if TYPE_CHECKING:
+    from .definition import Saga
 
 
 class AskedStep(NamedTuple):
@@ -14,6 +17,14 @@ class AskedStep(NamedTuple):
 
     path: str
     action: Action[Any, Any]
+    value: Any
+
+
+class AskedRun(NamedTuple):
+    """A call of another saga, as a run of its own."""
+
+    path: str
+    saga: "Saga[Any, Any]"
     value: Any
 
 
@@ -32,7 +43,7 @@ class AskedCommit(NamedTuple):
     path: str
 
 
-Asked = AskedStep | AskedWait | AskedCommit
+Asked = AskedStep | AskedRun | AskedWait | AskedCommit
 
 
 class Asks(Protocol):

@@ -5,20 +5,32 @@ step stops nothing else.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from ..actions.action import Action
-from ..actions.values import JsonText
+from ..actions.values import JsonText, ValueType
 from ..errors import InvalidValue, SignalTimedOut, UnknownName
-from .asked import Asked, AskedCommit, AskedStep, AskedWait
+from .asked import Asked, AskedCommit, AskedRun, AskedStep, AskedWait
+from .children import SAGA_PREFIX, Children
+from .ids import child_run_id
 from .moments import CommitAsked, Diverged, Moment, StepAsked, WaitAsked
 from .outcomes import action_error, named
 from .registry import Registry
 from .replay import COMMIT, Replay
 from .state import RunState, StepStatus
 from .waits import Wait, WaitStatus
+
+
+class _Called(NamedTuple):
+    """What a step calls: an action, or another saga as a run of its own."""
+
+    name: str
+    input: ValueType[Any]
+    value: Any
+    irreversible: bool = False
+    child: str | None = None
+
 
 _OVER = "the run does nothing new any more"
 
@@ -52,6 +64,13 @@ class Settling:
             self.wake(path)
 
 
+class HasChildren(Protocol):
+    """Whoever has what begins the runs that are steps of a run."""
+
+    @property
+    def children(self) -> Children: ...  # noqa: D102
+
+
 class Drives(Protocol):
     """What is asked of the driver."""
 
@@ -74,12 +93,16 @@ class Asking:
         replay: the recorded steps that are not asked for yet.
         registry: the actions that this coordinator was given.
         settling: is woken by the driver.
+        under_way: has what begins the runs that are steps of this one.
     """
 
-    def __init__(self, driver: Drives, replay: Replay, registry: Registry, settling: Settling) -> None:
+    def __init__(
+        self, driver: Drives, replay: Replay, registry: Registry, settling: Settling, under_way: HasChildren
+    ) -> None:
+        self._under_way = under_way
         self._driver = driver
         self._state = driver.state
-        self._replay = replay
+        self.replay = replay
         self._registry = registry
         self._settling = settling
         self._taken_up = driver.state.version > 0
@@ -124,15 +147,22 @@ class Asking:
 
     def _begin(self, asked: Asked) -> None:
         match asked:
-            case AskedStep():
-                self._begin_step(asked)
+            case AskedStep(path, action, value):
+                self._check_known(path, self._registry.action, action)
+                called = _Called(action.name, action.input, value, action.irreversible)
+                self._begin_step(path, called)
+            case AskedRun(path, saga, value):
+                self._check_known(path, self._registry.saga, saga)
+                self._under_way.children.asked(path, saga)
+                child = child_run_id(self._state.run_id, path)
+                self._begin_step(path, _Called(f"{SAGA_PREFIX}{saga.name}", saga.input, value, child=child))
             case AskedWait(path, signal, _, seconds):
                 self._begin_other(path, Wait(path, signal, None).label, WaitAsked(path, signal, seconds))
             case AskedCommit(path):
                 self._begin_other(path, COMMIT, CommitAsked(path))
 
     def _begin_other(self, path: str, label: str, moment: WaitAsked | CommitAsked) -> None:
-        self._follow(self._replay.ask_for(path, label))
+        self._follow(self.replay.ask_for(path, label))
         known = self._state.commits if isinstance(moment, CommitAsked) else self._state.waits.all
         if path not in known:
             self._driver.take(moment)
@@ -144,34 +174,32 @@ class Asking:
         state = self._state
         return path in state.steps or path in state.waits.all or path in state.commits
 
-    def _begin_step(self, asked: AskedStep) -> None:
-        path, action, value = asked
-        self._check_known(path, action)
+    def _begin_step(self, path: str, called: "_Called") -> None:
         try:
-            self._ask(path, action, action.input.encode(value))
+            self._ask(path, called, called.input.encode(called.value))
         except InvalidValue as error:
-            raise named(error, path, action.name) from None
+            raise named(error, path, called.name) from None
         if path not in self._state.steps:
             raise asyncio.CancelledError(_OVER)
-        self._driver.take_up(self._replay.take(path))
+        self._driver.take_up(self.replay.take(path))
 
-    def _ask(self, path: str, action: Action[Any, Any], text: JsonText) -> None:
-        self._follow(self._replay.ask(path, action, text))
+    def _ask(self, path: str, called: "_Called", text: JsonText) -> None:
+        self._follow(self.replay.ask(path, called.name, called.input, text))
         if path not in self._state.steps:
-            self._driver.take(StepAsked(path, action.name, text, action.irreversible))
+            self._driver.take(StepAsked(path, called.name, text, called.irreversible, called.child))
 
     def _follow(self, divergence: str | None) -> None:
         if divergence is not None:
             self._driver.take(Diverged(divergence))
             raise asyncio.CancelledError("the run is parked")
 
-    def _check_known(self, path: str, action: Action[Any, Any]) -> None:
-        """Refuse an action that this coordinator was not given; a run that was taken up waits for a person then.
+    def _check_known(self, path: str, look_up: Callable[[Any], object], wanted: object) -> None:
+        """Refuse an action or saga that this coordinator was not given; a run that was taken up waits for a person.
 
         To undo it, only because this worker lacks an action that others have, would be the wrong way out of a deploy.
         """
         try:
-            self._registry.action(action)
+            look_up(wanted)
         except UnknownName as error:
             if not self._taken_up:
                 raise
@@ -192,7 +220,8 @@ class Asking:
             return self._told(asked)
         step = self._state.steps[asked.path]
         if step.status is StepStatus.SUCCEEDED and step.output is not None:
-            return asked.action.output.decode(step.output)
+            output = asked.saga.output if isinstance(asked, AskedRun) else asked.action.output
+            return output.decode(step.output)
         raise action_error(step)
 
     def _told(self, asked: AskedWait) -> Any:

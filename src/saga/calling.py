@@ -11,9 +11,8 @@ from .definition import Saga
 from .events import FailingReason, RunStatus
 from .failures import describe
 from .host import Host
-from .moments import Diverged, SagaFailed, SagaReturned
+from .moments import Diverged, Moment, SagaFailed, SagaReturned
 from .outcomes import saga_ended
-from .replay import Replay
 from .run import Run
 
 RUN_AHEAD_TURNS = 4
@@ -30,22 +29,27 @@ class Calling:
     Args:
         driver: has the run, and is told what came of it.
         saga: its function; None where the run is only to be unwound.
-        replay: the recorded steps that are not asked for yet.
+        asks: has what it asks for carried out.
         settling: where the function waits.
         host: what the coordinator's drivers share.
     """
 
     def __init__(
-        self, driver: Drives, saga: Saga[Any, Any] | None, replay: Replay, settling: Settling, host: Host
+        self,
+        driver: Drives,
+        saga: Saga[Any, Any] | None,
+        asks: Asking,
+        settling: Settling,
+        host: Host,
     ) -> None:
-        self._driver = driver
+        self._driver: Drives | None = driver
         self._state = driver.state
         self._saga = saga
-        self._replay = replay
+        self._replay = asks.replay
         self._settling = settling
         self._turns = host.turns
         self._loop = host.loop
-        self._asking = Asking(driver, replay, host.registry, settling)
+        self._asks: Asking | None = asks
         self._run = self._new_run()
         self._task: asyncio.Task[None] | None = None
         self._verdict: SagaReturned | None = None
@@ -85,6 +89,11 @@ class Calling:
         else:
             then()
 
+    def leave(self) -> None:
+        """Stop it, and let go of the driver, which has ended: without this circle it goes at once."""
+        self.call_off()
+        self._driver = self._asks = None
+
     def offer_verdict(self) -> None:
         """A saga that has returned completes when the last attempt that it did not wait for has ended."""
         if self._verdict and self._state.status is RunStatus.RUNNING and not self._state.active:
@@ -92,7 +101,8 @@ class Calling:
             self._conclude(verdict)
 
     def _new_run(self) -> Run:
-        return Run(self._state.run_id, self._state.tags, self._asking, self._saga.signals if self._saga else None)
+        assert self._asks is not None, "a call that was left is not made again"
+        return Run(self._state.run_id, self._state.tags, self._asks, self._saga.signals if self._saga else None)
 
     async def _call(self, saga: Saga[Any, Any], run: Run) -> None:
         verdict = await saga_ended(saga, run, self._state.input)
@@ -103,7 +113,7 @@ class Calling:
         if run is not self._run:
             return
         if divergence is not None:
-            self._driver.take(Diverged(divergence))
+            self._take(Diverged(divergence))
         elif isinstance(verdict, SagaReturned):
             self._verdict = verdict
             self.offer_verdict()
@@ -112,6 +122,10 @@ class Calling:
 
     def _conclude(self, verdict: SagaReturned | SagaFailed) -> None:
         try:
-            self._driver.take(verdict)
+            self._take(verdict)
         except ValueTooLarge as error:
-            self._driver.take(SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+            self._take(SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+
+    def _take(self, moment: Moment) -> None:
+        if self._driver is not None:
+            self._driver.take(moment)

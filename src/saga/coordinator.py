@@ -18,6 +18,7 @@ from .log.open import open_log
 from .log.port import Backlog, Log
 from .observers import Observers
 from .observing import Observer
+from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
@@ -116,6 +117,8 @@ class Coordinator:
             self._registry,
             self._clock,
             around.threads(),
+            self.runs,
+            Places(self.max_running),
             substitute=around.substitute,
             observers=self._observers,
         )

@@ -39,8 +39,14 @@ def may_proceed(state: RunState) -> bool:
 def _step_asked(state: RunState, asked: m.StepAsked, now: datetime) -> tuple[Event, ...]:
     if state.status is not RunStatus.RUNNING:
         return ()
-    path, action = asked.path, asked.action
-    return (_started(state, path, action, 1, now, input_text=asked.input, irreversible=asked.irreversible),)
+    return (
+        _started(
+            *(state, asked.path, asked.action, 1, now),
+            input_text=asked.input,
+            irreversible=asked.irreversible,
+            child=asked.child,
+        ),
+    )
 
 
 def _retry_due(state: RunState, due: m.RetryDue, now: datetime) -> tuple[Event, ...]:
@@ -67,6 +73,7 @@ def _attempt_failed(state: RunState, ended: m.AttemptFailed, now: datetime) -> t
         error=ended.error,
         retry_at=ended.retry_at if running else None,
         parks=running and ended.retry_at is None and bool(state.commits),
+        remaining=ended.remaining,
     )
     return (event,)
 
@@ -97,6 +104,7 @@ def _started(
     *,
     irreversible: bool,
     input_text: str | None = None,
+    child: str | None = None,
 ) -> e.ActionStarted:
     return e.ActionStarted(
         occurred_at=now,
@@ -106,6 +114,7 @@ def _started(
         input=input_text,
         idempotency_key=idempotency_key(state.run_id, path),
         irreversible=irreversible,
+        child=child,
     )
 
 
@@ -147,8 +156,8 @@ def _undo(state: RunState, moment: m.UndoSucceeded | m.UndoFailed | m.UndoDue, n
     if state.status.ended:
         return
     match moment:
-        case m.UndoSucceeded(path, attempt):
-            yield e.ActionCompensated(occurred_at=now, step=path, attempt=attempt)
+        case m.UndoSucceeded(path, attempt, remaining):
+            yield e.ActionCompensated(occurred_at=now, step=path, attempt=attempt, remaining=remaining)
         case m.UndoFailed(path, attempt, error, retry_at):
             yield e.CompensationFailed(occurred_at=now, step=path, attempt=attempt, error=error, retry_at=retry_at)
         case m.UndoDue(path):
@@ -298,6 +307,8 @@ def _remaining(state: RunState) -> Iterator[Remaining]:
 
 
 def _why_remaining(step: Step) -> RemainingWhy | None:
+    if step.is_partly_undone:
+        return RemainingWhy.PARTLY_UNDONE
     if not (step.stands or step.last_unknown or step.status is StepStatus.RUNNING):
         return None
     if step.irreversible:

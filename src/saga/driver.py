@@ -17,7 +17,7 @@ from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, ValueToo
 from . import effects as fx
 from . import events as e
 from . import moments as m
-from .asking import Settling
+from .asking import Asking, Settling
 from .attempts import DoMoment, UndoMoment
 from .awaited import Awaited
 from .calling import Calling
@@ -74,12 +74,11 @@ class Driver:
         self._wakes_soon = False
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
-        self._calling = Calling(self, saga, self._replay, self._settling, host)
-        self._interrupted_undos = sorted(state.undoing)
         self._under_way = UnderWay(state, host, self._attempts, self)
-        self._stopped = False
-        self._is_rung = False
-        self._draining = False
+        asking = Asking(self, self._replay, host.registry, self._settling, self._under_way)
+        self._calling = Calling(self, saga, asking, self._settling, host)
+        self._interrupted_undos = sorted(state.undoing)
+        self._stopped = self._is_rung = self._draining = False
         self._drained: Awaited[None] = Awaited()
 
     @property
@@ -114,8 +113,9 @@ class Driver:
         if events:
             self.record(*events)
             self._outbox.decided(events[-1], moment)
+        if events and may_proceed(self.state):
             self._proceed()
-        else:
+        elif not self._draining:
             self._calling.offer_verdict()
 
     def _proceed(self) -> None:
@@ -182,7 +182,7 @@ class Driver:
         """
         for path in self._interrupted_undos:
             step = self.state.steps[path]
-            if step.undo is UndoStatus.RUNNING:
+            if step.undo is UndoStatus.RUNNING and not self._under_way.goes_on(step):
                 self.take(self._attempts.undo_crashed(step))
             elif step.undo_due_at is not None:
                 self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
@@ -196,7 +196,7 @@ class Driver:
         """Take up steps that were interrupted: an attempt that was under way is unknown now, what waited waits on."""
         for path in paths:
             step = self.state.steps[path]
-            if step.status is StepStatus.RUNNING:
+            if step.status is StepStatus.RUNNING and not self._under_way.goes_on(step):
                 self.take(self._attempts.crashed(step))
             elif step.status is StepStatus.WAITING and step.due_at is not None:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
@@ -266,17 +266,17 @@ class Driver:
 
     def _lets_go_until(self) -> datetime | None:
         state = self.state
-        if self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id):
-            return None
-        due = due_at(state, self._host.clock.now())
+        busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id)
+        due = None if busy or not state.waits.open else due_at(state, self._host.clock.now())
         return due if due is None or self._calling.is_idle else None
 
     # What others write to the run
 
     def look(self) -> None:
-        """Look soon at what others have written to the run."""
-        self._is_rung = True
-        self._wake()
+        """Look soon at what others have written to the run; a start or a claim under way finds out by itself."""
+        if self.acknowledged.done():
+            self._is_rung = True
+            self._wake()
 
     async def _catch_up(self) -> None:
         """Fold what others have written to the run, and decide anew what was decided without knowing of it.
@@ -329,6 +329,7 @@ class Driver:
                     self._under_way.wait(at, moment)
             case fx.CallOff():
                 self._calling.call_off()
+                self._under_way.call_off()
             case fx.Rest():
                 self._rest()
 
@@ -394,5 +395,5 @@ class Driver:
     def _let_go(self) -> None:
         self._stopped = True
         self._drained.settle(None)
-        self._calling.call_off()
+        self._calling.leave()
         self._under_way.stop()

@@ -81,6 +81,8 @@ class RemainingWhy(StrEnum):
     """Its undo must wait for one that failed, or for a person."""
     ABANDONED = "abandoned"
     """Its run was abandoned with it."""
+    PARTLY_UNDONE = "partly_undone"
+    """It is a run of its own, which was undone, but not all of it."""
 
 
 class _Frozen(BaseModel):
@@ -123,6 +125,8 @@ class RunStarted(Event):
     input: JsonText
     tags: dict[str, str] = Field(default_factory=dict)
     deadline: AwareDatetime | None = None
+    parent: str | None = None
+    """The run of which this one is a step."""
     trace: str | None = None
     """The trace context that the run belongs to, whichever worker hosts it: a W3C `traceparent`."""
 
@@ -147,6 +151,8 @@ class ActionStarted(Event):
     input: JsonText | None = None
     idempotency_key: str
     irreversible: bool = False
+    child: str | None = None
+    """The run that the step is, where it is a saga's."""
 
 
 class ActionSucceeded(Event):
@@ -170,6 +176,8 @@ class ActionFailed(Event):
     error: ErrorInfo
     retry_at: AwareDatetime | None = None
     parks: bool = False
+    remaining: tuple[Remaining, ...] = ()
+    """What stands of the run that the step is, although it was undone."""
 
 
 class ActionUnknown(Event):
@@ -213,6 +221,8 @@ class ActionCompensated(Event):
     TOPIC: ClassVar[str] = "amends.saga.events:ActionCompensated"
     step: Path
     attempt: int
+    remaining: tuple[Remaining, ...] = ()
+    """What stands of the run that the step is, although it was undone."""
 
 
 class CompensationFailed(Event):

@@ -97,7 +97,7 @@ class RunHandle(Generic[Out]):
         moment = SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by))
         state = await self.runs.command(self.run_id, moment)
         if state.commits and not state.status.ended:
-            raise CommandRefused(self.run_id, state.status, _COMMITTED)
+            raise CommandRefused(self.run_id, state.status, f"{_COMMITTED}; abandon ends it where it stands")
         return state.status
 
     async def signal(self, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:

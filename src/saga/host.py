@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..actions.threads import Threads
 from ..clock import Clock
 from .codec import EventCodec
 from .log.port import Log
 from .observers import Observers
+from .places import Places
 from .registry import Registry
 from .stragglers import Stragglers
 from .surroundings import Substitute
 from .turns import Turns
+
+if TYPE_CHECKING:
+    from .runs import Runs
 
 
 async def _always() -> None:
@@ -24,6 +29,8 @@ class Host:
     """What all drivers of a coordinator share. Made on the event loop that they run on.
 
     Attributes:
+        runs: reads, awaits and commands runs, wherever they are hosted.
+        places: of the runs that are hosted here.
         may_enter: awaited before each entry into a handler; returns when this worker's lease holds.
         substitute: see `Surroundings`.
     """
@@ -33,6 +40,8 @@ class Host:
     registry: Registry
     clock: Clock
     threads: Threads
+    runs: "Runs"
+    places: Places
     may_enter: Callable[[], Awaitable[None]] = _always
     substitute: Substitute | None = None
     observers: Observers = field(default_factory=Observers)

@@ -49,7 +49,8 @@ class Hosting:
         self._heart = heart
         self._lease_seconds = lease_seconds
         self._max_running = max_running
-        self._places = asyncio.Semaphore(max_running)
+        self._places = host.places
+        self._places.freed = self._stir
         self._tasks: dict[Driver, asyncio.Task[None]] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._lapses_seen = 0
@@ -185,8 +186,9 @@ class Hosting:
     async def _sweep_on(self) -> None:
         while True:
             try:
-                await self._hear()
-                if not (self._has_room and await self._sweep()):
+                has_more = await self._sweep()
+                await self._hear()  # Last: what rings from the sweep's look on ends the rest, and is heard next time.
+                if not has_more:
                     await self._rest()
             except LogError as error:
                 _logger.warning("the sweep for unfinished runs failed, it is tried again: %s", error)
@@ -197,7 +199,7 @@ class Hosting:
 
     @property
     def _has_room(self) -> bool:
-        return len(self._tasks) < self._max_running
+        return self._places.free_count > 0
 
     async def _rest(self) -> None:
         """Wait until there may be something to do: it rings, a run is due, there is a place again, or time is up."""
@@ -229,12 +231,15 @@ class Hosting:
                     driver.look()
 
     async def _sweep(self) -> bool:
-        """Claim a bounded number of runs; returns whether there may be more."""
+        """Claim a bounded number of runs, if there is room; returns whether there may be more."""
+        if not self._has_room:
+            await self._host.log.claimable((), 0)  # It has been looked: without that, the rest would end at once.
+            return False
         await self.may_enter()
         self._next_due = None  # From here on: of a run that is let go of while the log answers, it may not tell.
         self._expect(await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE))
         known = self._host.registry.known()
-        limit = min(CLAIMS_AT_ONCE, self._max_running - len(self._tasks))
+        limit = min(CLAIMS_AT_ONCE, self._places.free_count)
         free = list(await self._free(known, limit))[:limit]
         if not free:
             await self._name_unknown(known)

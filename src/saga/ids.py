@@ -13,6 +13,7 @@ from ..errors import InvalidName, InvalidValue
 from .failures import redact
 
 RUN_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,199}")
+RUN_ID_LIMIT = 200
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 STEP_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 TAG_VALUE_LIMIT = 200
@@ -136,6 +137,12 @@ def idempotency_key(run_id: str, step: str) -> str:
 def undo_idempotency_key(run_id: str, step: str) -> str:
     """Return the key that every attempt of a step's undo carries."""
     return _key(f"{run_id} {step} undo")
+
+
+def child_run_id(run_id: str, step: str) -> str:
+    """Return the id of the run that a step of this run is."""
+    plain = f"{run_id}/{step}"
+    return plain if len(plain) <= RUN_ID_LIMIT else str(derived_uuid(f"{run_id} {step} run"))
 
 
 def _key(name: str) -> str:

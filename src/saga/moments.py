@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar, dataclass_transform
 
 from ..actions.values import JsonText
-from .events import ErrorInfo, FailingReason, UnknownWhy
+from .events import ErrorInfo, FailingReason, Remaining, UnknownWhy
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ class StepAsked:
     action: str
     input: JsonText
     irreversible: bool
+    child: str | None = None
 
 
 @value
@@ -50,6 +51,7 @@ class AttemptFailed:
     attempt: int
     error: ErrorInfo
     retry_at: datetime | None
+    remaining: tuple[Remaining, ...] = ()
 
 
 @value
@@ -95,6 +97,7 @@ class UndoSucceeded:
 
     path: str
     attempt: int
+    remaining: tuple[Remaining, ...] = ()
 
 
 @value

@@ -151,6 +151,7 @@ def observed(state: RunState) -> ObservedRun:
         tags=dict(state.tags),
         trace=state.trace,
         failing=state.failing.reason if state.failing else None,
+        failing_at=state.failing.occurred_at if state.failing else None,
     )
 
 

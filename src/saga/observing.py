@@ -29,6 +29,7 @@ class ObservedRun:
         tags: what it was started with; users' words, so whoever passes them on has asked first.
         trace: the W3C `traceparent` that was recorded with its start, or None.
         failing: why it is being undone, or None.
+        failing_at: since when (aware UTC), or None.
     """
 
     run_id: str
@@ -38,6 +39,7 @@ class ObservedRun:
     tags: Mapping[str, str]
     trace: str | None
     failing: FailingReason | None
+    failing_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -121,9 +121,10 @@ class Outbox:
         self.durable_version += len(batch.events)
         self._standing = batch.standing
         self._written = batch.change or self._written
+        decided = self._decided
         for event in batch.events:
-            if self._decided and self._decided[0][0] is event:
-                self._decided.popleft()
+            if decided and decided[0][0] is event:
+                decided.popleft()
         self._tell()
 
     async def durable(self, version: int) -> None:

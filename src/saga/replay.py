@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from ..actions.action import Action
-from ..actions.values import JsonText
+from ..actions.values import JsonText, ValueType
 from ..errors import InvalidValue
 from .state import RunState, Step, StepStatus
 
@@ -40,15 +39,15 @@ class Replay:
         self._unasked.update((path, wait.label) for path, wait in state.waits.all.items())
         self._unasked.update(dict.fromkeys(state.commits, COMMIT))
 
-    def ask(self, path: str, action: Action[Any, Any], input_text: JsonText) -> str | None:
+    def ask(self, path: str, name: str, input_type: ValueType[Any], input_text: JsonText) -> str | None:
         """Note that the function asks for a step; returns what is wrong with that, or None."""
         recorded = self._unasked.get(path)
         if recorded is None:
             return None
-        if isinstance(recorded, str) or recorded.action != action.name:
-            return _other(path, recorded, repr(action.name))
-        if not _same_input(recorded, action, input_text):
-            return f"step {path} ({action.name}): the code asks for it with another input than the recorded one"
+        if isinstance(recorded, str) or recorded.action != name:
+            return _other(path, recorded, repr(name))
+        if not _same_input(recorded, input_type, input_text):
+            return f"step {path} ({name}): the code asks for it with another input than the recorded one"
         self._asked(path)
         return None
 
@@ -108,11 +107,11 @@ def _label(recorded: Step | str) -> str:
     return recorded if isinstance(recorded, str) else repr(recorded.action)
 
 
-def _same_input(recorded: Step, action: Action[Any, Any], asked: JsonText) -> bool:
+def _same_input(recorded: Step, input_type: ValueType[Any], asked: JsonText) -> bool:
     """Compare through today's type, so that a field added with a default since is no difference."""
     if recorded.input == asked:
         return True
     try:
-        return action.input.encode(action.input.decode(recorded.input)) == asked
+        return input_type.encode(input_type.decode(recorded.input)) == asked
     except InvalidValue:
         return False

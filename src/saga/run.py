@@ -11,14 +11,17 @@ import random
 import uuid
 from collections.abc import Coroutine, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..actions.action import Action, checked_name
 from ..actions.values import ValueType
 from ..errors import DefinitionError, UnknownTask
-from .asked import Asked, AskedCommit, AskedStep, AskedWait, Asks, Branch, asking, is_asking, unbegun
+from .asked import Asked, AskedCommit, AskedRun, AskedStep, AskedWait, Asks, Branch, asking, is_asking, unbegun
 from .branches import Settled, failures_first, in_place
 from .ids import checked_seconds, derived_uuid
+
+if TYPE_CHECKING:
+    from .definition import Saga
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -76,6 +79,35 @@ class Run:
             raise DefinitionError(f"run.do takes an Action, not {action!r}; decorate the function with @action(...)")
         branch = self._branch(f"run.do({action.name})")
         return self._asking(AskedStep(branch.next_path(), action, value), branch)
+
+    @overload
+    def saga(self, saga: "Saga[None, Out]") -> Coroutine[Any, Any, Out]: ...
+    @overload
+    def saga(self, saga: "Saga[In, Out]", value: In) -> Coroutine[Any, Any, Out]: ...
+    def saga(self, saga: "Saga[Any, Any]", value: Any = None) -> Coroutine[Any, Any, Any]:
+        """Call another saga as a step of this run; it is a run of its own, with its own events.
+
+        Its run id is this run's, a slash and the step's path. If this run is undone, so is the other, from its own
+        events; if it is called off, the other is cancelled. If the other one is parked, this one waits. Await the
+        coroutine, or hand it to `run.all`, as with `do`.
+
+        Args:
+            saga: one that the coordinator knows.
+            value: its input.
+
+        Raises:
+            UnknownTask: called from a task that the run does not know.
+            DefinitionError: `saga` is not a `Saga`.
+            ActionError: (when awaited) the other run ended without a result; what was done in it is undone.
+            InvalidValue: (when awaited) the input does not fit the saga's type or cannot be stored.
+            UnknownName: (when awaited) the coordinator does not know the saga.
+        """
+        from .definition import Saga  # That module imports this one, for the signature of a saga's function.
+
+        if not isinstance(saga, Saga):
+            raise DefinitionError(f"run.saga takes a Saga, not {saga!r}; decorate the function with @saga(...)")
+        branch = self._branch(f"run.saga({saga.name})")
+        return self._asking(AskedRun(branch.next_path(), saga, value), branch)
 
     def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
         """Wait for so long, over restarts; a run that only waits takes no place and no memory.

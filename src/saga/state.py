@@ -75,6 +75,9 @@ class Step:
     undo_started_at: datetime | None = None
     undo_due_at: datetime | None = None
     undo_error: ErrorInfo | None = None
+    child: str | None = None
+    """The run that the step is, where it is a saga's."""
+    is_partly_undone: bool = False
 
     @property
     def stands(self) -> bool:
@@ -92,6 +95,7 @@ class RunState:
     saga: str = ""
     saga_version: int = 0
     input: JsonText = ""
+    parent: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
     deadline: datetime | None = None
@@ -153,6 +157,7 @@ def _action_started(state: RunState, event: e.ActionStarted) -> None:
             event.irreversible,
             event.occurred_at,
             state.version,
+            child=event.child,
         )
     if step.status is StepStatus.HELD:
         state.held -= 1
@@ -173,6 +178,7 @@ def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown) -> 
     step = state.steps[event.step]
     step.error = event.error
     step.last_unknown = step.last_unknown or isinstance(event, e.ActionUnknown)
+    step.is_partly_undone = isinstance(event, e.ActionFailed) and bool(event.remaining)
     if event.retry_at is not None:
         step.status, step.due_at = StepStatus.WAITING, event.retry_at
     elif event.parks:
@@ -208,6 +214,7 @@ def _undo(
         case _:
             state.lapses = 0
             step.undo = UndoStatus.COMPENSATED if isinstance(event, e.ActionCompensated) else UndoStatus.WAIVED
+            step.is_partly_undone = isinstance(event, e.ActionCompensated) and bool(event.remaining)
             step.undo_due_at = None
             state.undoing.discard(event.step)
             state.plan.resolved(event.step)
@@ -218,7 +225,7 @@ def _run(state: RunState, event: Event) -> None:
         case e.RunStarted():
             state.saga, state.saga_version = event.saga, event.saga_version
             state.input, state.tags, state.started_at = event.input, event.tags, event.occurred_at
-            state.deadline = event.deadline
+            state.deadline, state.parent = event.deadline, event.parent
             state.trace = event.trace
         case e.RunClaimed():
             state.worker, state.epoch = event.worker, event.epoch

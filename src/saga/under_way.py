@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
+from .children import Children
 from .host import Host
 from .moments import RetryDue, TimerDue, UndoDue
-from .state import RunState, Step
+from .state import RunState, Step, UndoStatus
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Told(Protocol):
 
 
 class UnderWay:
-    """The attempts and timers of one run.
+    """The attempts, child runs and timers of one run.
 
     Args:
         state: the run.
@@ -52,7 +53,9 @@ class UnderWay:
         self._loop = host.loop
         self._clock = host.clock
         self._attempts = attempts
-        self._told = told
+        self._host = host
+        self._children: Children | None = None
+        self._told: Told | None = told
         self._entered: dict[str, asyncio.Task[None]] = {}
         """The attempts under way, by step; without those that became stragglers."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -62,17 +65,50 @@ class UnderWay:
         """Whether any attempt is under way."""
         return bool(self._entered)
 
+    @property
+    def children(self) -> Children:
+        """The runs that are steps of this one; most have none, and need nothing made for them."""
+        if self._children is None:
+            self._children = Children(self._state, self._host)
+        return self._children
+
+    def call_off(self) -> None:
+        """Cancel the runs that are steps of this one, which does nothing new any more."""
+        if self._children is not None:
+            self._children.call_off()
+
     def do(self, path: str, attempt: int) -> None:
-        """Enter the handler of a step."""
-        self._enter(self._attempts.do, path, attempt)
+        """Enter the handler of a step, or begin the run that it is."""
+        self._enter(self._do, path, attempt)
 
     def undo(self, path: str, attempt: int) -> None:
-        """Enter the undo of a step."""
-        self._enter(self._attempts.undo, path, attempt)
+        """Enter the undo of a step, or have the run undone that it is."""
+        self._enter(self._undo, path, attempt)
+
+    def goes_on(self, step: Step) -> bool:
+        """Go on with a step that was under way, if it is a run of its own: whoever hosted it, that cannot crash."""
+        if step.child is None:
+            return False
+        if step.undo is UndoStatus.RUNNING:
+            self.undo(step.path, step.undo_attempts)
+        else:
+            self.do(step.path, step.attempts)
+        return True
+
+    async def _do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | None:
+        if step.child is None:
+            return await self._attempts.do(step, attempt, tell)
+        return await self.children.do(step, attempt)
+
+    async def _undo(self, step: Step, attempt: int, tell: Tell) -> UndoMoment | None:
+        if step.child is None:
+            return await self._attempts.undo(step, attempt, tell)
+        return await self.children.undo(step, attempt)
 
     def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
         """Tell `moment` at this time."""
-        self.call(at, moment.path, self._told.is_due, moment)
+        if self._told is not None:
+            self.call(at, moment.path, self._told.is_due, moment)
 
     def call(self, at: datetime, key: str, call: Callable[[T], None], argument: T) -> None:
         """Call something at this time, unless `stop` comes first. Each key has one timer.
@@ -91,8 +127,10 @@ class UnderWay:
 
     def stop(self) -> None:
         """Cancel what is under way: the run is not ours any more, or has ended."""
+        self._told = None  # Without this circle, the driver goes when it has ended, not when garbage is collected.
         for timer in self._timers.values():
             timer.cancel()
+        self._timers.clear()
         for task in self._entered.values():
             task.cancel()
 
@@ -103,11 +141,13 @@ class UnderWay:
         try:
             moment = await entry(self._state.steps[path], attempt, self._ended)
         except Exception as error:
-            self._told.broke_off(path, error)
+            if self._told is not None:
+                self._told.broke_off(path, error)
         else:
             if moment is not None:
                 self._ended(moment)
 
     def _ended(self, moment: DoMoment | UndoMoment) -> None:
         self._entered.pop(moment.path, None)
-        self._told.ended(moment)
+        if self._told is not None:
+            self._told.ended(moment)

@@ -5,7 +5,7 @@ from typing import NamedTuple, cast
 
 from ..actions.call import Outcome
 from ..saga import events as e
-from ..saga.events import ErrorInfo, RunStatus
+from ..saga.events import ErrorInfo, FailingReason, RunStatus
 from ..saga.observing import ObservedRun, Recorded
 
 
@@ -35,11 +35,14 @@ class RunEnd(NamedTuple):
     Attributes:
         status: how it stands.
         reason: why it did not complete, one of a closed set; None if it did.
+        began_at: its start. Of a run that had completed and is undone, when somebody asked for that: what lies between
+            is nobody's work, and its completion was an end of its own.
         ended_at: since when.
     """
 
     status: RunStatus
     reason: str | None
+    began_at: datetime
     ended_at: datetime
 
 
@@ -75,12 +78,17 @@ def step_end(recorded: Recorded) -> StepEnd | None:
 
 def run_end(run: ObservedRun, event: e.Event) -> RunEnd | None:
     """Return what an event says of a run that has come to rest with it."""
+    began_at = run.started_at
+    if run.failing is FailingReason.UNDONE and run.failing_at is not None:
+        began_at = run.failing_at
     match event:
         case e.RunCompleted():
-            return RunEnd(RunStatus.COMPLETED, None, event.occurred_at)
+            return RunEnd(RunStatus.COMPLETED, None, began_at, event.occurred_at)
         case e.RunCompensated(remaining=remaining):
             status = RunStatus.PARTIALLY_COMPENSATED if remaining else RunStatus.COMPENSATED
-            return RunEnd(status, run.failing and str(run.failing), event.occurred_at)
+            return RunEnd(status, run.failing and str(run.failing), began_at, event.occurred_at)
         case e.RunParked(reason=reason):
-            return RunEnd(RunStatus.PARKED, str(reason), event.occurred_at)
+            return RunEnd(RunStatus.PARKED, str(reason), began_at, event.occurred_at)
+        case e.RunAbandoned():
+            return RunEnd(RunStatus.ABANDONED, RunStatus.ABANDONED.value, began_at, event.occurred_at)
     return None

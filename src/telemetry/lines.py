@@ -26,6 +26,9 @@ _LEVELS: dict[type[e.Event], int] = {
     e.RunResumed: logging.INFO,
     e.RunCompleted: logging.INFO,
     e.RunCompensated: logging.INFO,
+    e.RunAbandoned: logging.WARNING,
+    e.RunCommitted: logging.INFO,
+    e.SignalReceived: logging.INFO,
 }
 """All others are for debugging."""
 
@@ -36,7 +39,7 @@ class RunLogger(Observer):
     """Logs each durable event, and lets `RunFields` know which attempt a line of a handler belongs to.
 
     A record has the fields `event`, `run_id`, `saga`, and where the event has them `step`, `action`, `attempt`,
-    `reason` (only one of a closed set), `error_type` and `is_final`.
+    `reason` (only one of a closed set), `error_type`, `is_final` and `signal` (its name).
 
     Args:
         logger: where to; `amends.runs` unless given.
@@ -99,6 +102,8 @@ def _fields(recorded: Recorded) -> dict[str, object]:
         fields["reason"] = str(reason)
     if isinstance(error := getattr(event, "error", None), e.ErrorInfo):
         fields["error_type"] = error.type
+    if isinstance(event, e.SignalAwaited | e.SignalReceived):
+        fields["signal"] = event.signal
     if isinstance(event, e.ActionFailed | e.ActionUnknown | e.CompensationFailed):
         fields["is_final"] = event.retry_at is None
     return fields

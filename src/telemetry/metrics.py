@@ -33,6 +33,8 @@ class Metrics:
         self._started = meter.create_counter("amends.runs.started", "{run}", "Runs that were started")
         self._ended = meter.create_counter("amends.runs.ended", "{run}", "Runs that have ended, by status")
         self._parked = meter.create_counter("amends.runs.parked", "{run}", "Runs that came to need a person, by reason")
+        self._waits = meter.create_counter("amends.waits", "{wait}", "Waits that have begun, by what they wait for")
+        self._signals = meter.create_counter("amends.signals", "{signal}", "Signals that runs were told")
         self._attempts = meter.create_counter("amends.attempts", "{attempt}", "Attempts that have ended, by outcome")
         self._compensations = meter.create_counter(
             "amends.compensations", "{step}", "Steps whose undoing is settled, by outcome"
@@ -46,7 +48,7 @@ class Metrics:
         self._run_seconds = meter.create_histogram(
             "amends.run.duration",
             "s",
-            "How long runs took, from their start to their end",
+            "How long runs took, from their start to their end; or their undoing, where that was asked for later",
             explicit_bucket_boundaries_advisory=RUN_BOUNDS,
         )
         self._observe(meter)
@@ -95,6 +97,12 @@ class Metrics:
         event, run = recorded.event, recorded.run
         if isinstance(event, e.RunStarted):
             self._started.add(1, {"amends.saga": run.saga})
+        elif isinstance(event, e.TimerSet | e.SignalAwaited):
+            awaited = "time" if isinstance(event, e.TimerSet) else "signal"
+            self._waits.add(1, {"amends.saga": run.saga, "amends.wait": awaited})
+        elif isinstance(event, e.SignalReceived):
+            # Not by its name: where a saga declares none, anybody may send any.
+            self._signals.add(1, {"amends.saga": run.saga})
         elif recorded.action is not None:
             self._count_step(recorded, recorded.action)
         elif (end := run_end(run, event)) is not None:
@@ -106,7 +114,7 @@ class Metrics:
                 return
             attributes["amends.status"] = end.status.value
             self._ended.add(1, attributes)
-            seconds = max(timedelta(), end.ended_at - run.started_at).total_seconds()
+            seconds = max(timedelta(), end.ended_at - end.began_at).total_seconds()
             self._run_seconds.record(seconds, attributes)
 
     def _count_step(self, recorded: Recorded, action: str) -> None:

@@ -114,12 +114,12 @@ class Tracing:
             f"run {run.saga}",
             _context(run.trace),
             attributes=_attributes(run) | {"amends.status": end.status.value},
-            start_time=_nanoseconds(run.started_at),
+            start_time=_nanoseconds(end.began_at),
         )
         if end.reason is not None:
             span.set_attribute("error.type", end.reason)
             span.set_status(Status(StatusCode.ERROR))
-        span.end(_nanoseconds(max(run.started_at, end.ended_at)))
+        span.end(_nanoseconds(max(end.began_at, end.ended_at)))
 
     def _blame(self, span: Span, error: ErrorInfo | None, at: int | None = None) -> None:
         if error is None:

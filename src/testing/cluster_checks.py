@@ -112,8 +112,13 @@ class ClusterChecks:
         for run_id, owner, claimant in self._log.untimely:
             what = f"{claimant} claims it while the lease of {owner} holds"
             found.append((run_id, Violation("claims_wait_for_the_lapse", what)))
-        unasked = [run_id for run_id in self._log.run_ids if run_id not in self._wanted]
+        unasked = [run_id for run_id in self._log.run_ids if run_id not in self._wanted and not self._is_child(run_id)]
         return found + [(run_id, Violation("nothing_by_itself", "nobody asked for it")) for run_id in unasked]
+
+    def _is_child(self, run_id: str) -> bool:
+        """Whether a run is a step of another one."""
+        started = _codec.decode(self._log.records(run_id)[0])
+        return isinstance(started, e.RunStarted) and started.parent in self._log.run_ids
 
     def _of_run(self, wanted: Wanted, seen: Seen, seconds: float, process_count: int) -> Iterator[Violation]:
         """Yield what its events and its handlers show, and what its scenario asks for."""

@@ -17,7 +17,7 @@ from .traces import UNDOABLE, Trace, trace
 __all__ = ["INVARIANTS", "History"]
 
 SETTLED = ("ok", "failed", "unknown")
-_ACCEPTED = (e.RemainingWhy.IRREVERSIBLE, e.RemainingWhy.WAIVED)
+_ACCEPTED = (e.RemainingWhy.IRREVERSIBLE, e.RemainingWhy.WAIVED, e.RemainingWhy.PARTLY_UNDONE)
 _PARKED_AT_REST = (e.ParkReason.UNDO_FAILED, e.ParkReason.OUTCOME_UNKNOWN)
 _MAY_STAND_TWICE = (e.RunParked, e.RunResumed, e.RunStarted)
 """Of starts, `one_start_and_one_end` says the same."""
@@ -270,10 +270,12 @@ def _remaining_fits(steps: Iterable[Trace], remaining: Sequence[e.Remaining]) ->
 
 def _remains(step: Trace) -> bool:
     may_stand = step.doing in UNDOABLE or (step.doubtful and step.doing in ("held", "backoff"))
-    return may_stand and step.undoing != "undone"
+    return step.is_partly_undone or (may_stand and step.undoing != "undone")
 
 
 def _why(step: Trace) -> e.RemainingWhy:
+    if step.is_partly_undone:
+        return e.RemainingWhy.PARTLY_UNDONE
     if step.irreversible:
         return e.RemainingWhy.IRREVERSIBLE
     known = {"waived": e.RemainingWhy.WAIVED, "failed": e.RemainingWhy.UNDO_FAILED}
@@ -320,6 +322,7 @@ def claims_leave_nothing_under_way(history: History) -> Iterator[str]:
     """I13: what a worker had under way is called unknown by the next one before anything follows from it."""
     under_way: set[tuple[str, bool]] = set()
     foreign: set[tuple[str, bool]] = set()
+    runs: set[str] = set()
     worker = ""
     if [place for place, _ in history.of(e.RunClaimed)] == [1]:
         return  # Nobody had it but whoever started it.
@@ -328,7 +331,9 @@ def claims_leave_nothing_under_way(history: History) -> Iterator[str]:
             case e.RunClaimed():
                 foreign |= under_way if event.worker != worker else set()
                 worker = event.worker
-            case e.ActionStarted() | e.CompensationStarted():
+            case e.ActionStarted(child=str()):
+                runs.add(event.step)
+            case e.ActionStarted() | e.CompensationStarted() if event.step not in runs:
                 under_way.add((event.step, isinstance(event, e.ActionStarted)))
             case e.ActionSucceeded() | e.ActionCompensated():
                 what = (event.step, isinstance(event, e.ActionSucceeded))

@@ -81,7 +81,7 @@ def net_effects_are_right(history: History, notes: Sequence[Note]) -> Iterator[s
             if _has_the_run(history, note):
                 standing.add(note.effect)
     for step in history.steps.values():
-        if len(step.keys) != 1 or step.undoing in ("running", "backoff", "failed"):
+        if step.is_run or len(step.keys) != 1 or step.undoing in ("running", "backoff", "failed"):
             continue
         key = next(iter(step.keys))
         stands = key in standing

@@ -41,12 +41,12 @@ _HAD: dict[type[e.Event], str] = {
     e.RunParked: "the run had been parked",
     e.RunCompleted: "the run had ended",
     e.RunCompensated: "the run had ended",
-    e.TimerSet: "a wait had begun",
-    e.SignalAwaited: "a wait had begun",
-    e.TimerFired: "a wait was over",
-    e.SignalReceived: "a signal had come",
-    e.RunCommitted: "the point of no return was passed",
     e.RunAbandoned: "the run had been abandoned",
+    e.TimerSet: "the run was to sleep",
+    e.SignalAwaited: "the run was to wait for a signal",
+    e.TimerFired: "a wait was over",
+    e.SignalReceived: "the run had been told something",
+    e.RunCommitted: "the run had passed its point of no return",
 }
 
 _OUTSIDE = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.ActionCompensated, e.CompensationFailed)
@@ -77,10 +77,30 @@ class Phrases:
                 return f"{self._step(event.step)} fails{_finally(retry_at is None)}: {error.message}"
             case e.ActionUnknown(why=why, retry_at=retry_at):
                 return f"{self._step(event.step)} is unknown{_finally(retry_at is None)}: {why}"
+            case e.RunFailing(reason=e.FailingReason.UNDONE, error=error, by=by):
+                return f"{by} has the completed run undone: {error.message}"
             case e.RunFailing(reason=reason, error=error):
                 return f"the run fails ({reason}): {error.message}"
             case _:
-                return self._undo_or_end(event)
+                return self._wait(event) or self._undo_or_end(event)
+
+    def _wait(self, event: e.Event) -> str | None:
+        match event:
+            case e.TimerSet(step=step, due_at=due_at):
+                return f"the run sleeps at {step}, until {due_at:%H:%M:%S}"
+            case e.SignalAwaited(step=step, signal=signal, due_at=due_at):
+                until = "" if due_at is None else f", until {due_at:%H:%M:%S} at most"
+                return f"the run waits for {signal!r} at {step}{until}"
+            case e.TimerFired(step=step):
+                return f"the wait at {step} is over: its time is up"
+            case e.SignalReceived(signal=signal, by=by):
+                return f"{by} tells the run {signal!r}"
+            case e.RunCommitted(step=step):
+                return f"the run passes its point of no return at {step}"
+            case e.RunAbandoned(by=by, reason=reason, remaining=remaining):
+                left = ", ".join(f"{item.action} ({item.why})" for item in remaining) or "nothing"
+                return f"{by} abandons the run ({reason}), and what stands is {left}"
+        return None
 
     def _undo_or_end(self, event: e.Event) -> str:
         match event:
@@ -99,26 +119,9 @@ class Phrases:
             case e.RunCompleted():
                 return "the run is completed"
             case e.RunCompensated(remaining=remaining):
-                left = ", ".join(f"{item.action} ({item.why})" for item in remaining)
-                return f"the run is compensated, but for {left}" if left else "the run is compensated"
+                return f"the run is compensated{_left(remaining)}"
             case _:
-                return self._wait_or_word(event)
-
-    def _wait_or_word(self, event: e.Event) -> str:
-        match event:
-            case e.TimerSet(step=step, due_at=due_at):
-                return f"step {step} sleeps until {due_at.isoformat()}"
-            case e.SignalAwaited(step=step, signal=signal, due_at=due_at):
-                return f"step {step} waits for {signal}{f' until {due_at.isoformat()}' if due_at else ''}"
-            case e.TimerFired(step=step):
-                return f"the time of step {step} is up"
-            case e.SignalReceived(signal=signal, payload=payload, by=by, key=key):
-                return f"{by} tells it {signal}: {payload} (key {key})"
-            case e.RunCommitted(step=step):
-                return f"the run passes its point of no return (step {step})"
-            case e.RunAbandoned(by=by, reason=reason):
-                return f"{by} abandons the run: {reason}"
-        return type(event).__name__
+                return type(event).__name__
 
     def struck_append(self, fault: AppendFault, batch: Sequence[e.Event]) -> str:
         """Return what a fault did to the append of these events."""
@@ -160,6 +163,11 @@ def said(spoken: Spoken) -> str:
             return "somebody has the completed run undone"
         case Deadline(seconds=seconds):
             return f"the run is to end within {seconds:g} s"
+
+
+def _left(remaining: Sequence[e.Remaining]) -> str:
+    left = ", ".join(f"{item.action} ({item.why})" for item in remaining)
+    return f", but for {left}" if left else ""
 
 
 def _attempt(number: int) -> str:

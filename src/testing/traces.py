@@ -23,6 +23,10 @@ class Trace:
     undoing: str = "none"
     """none, running, backoff, undone, failed or waived."""
     doubtful: bool = False
+    is_run: bool = False
+    """It is a run of its own."""
+    is_partly_undone: bool = False
+    """And not all of that was undone."""
     attempts: int = 0
     undo_attempts: int = 0
     latest_start: int = -1
@@ -67,6 +71,7 @@ def _started(step: Trace, event: e.ActionStarted, place: int) -> None:
         step.breaches.append(f"attempt {event.attempt} is of another action")
     step.action, step.irreversible = event.action, event.irreversible
     step.doing, step.attempts, step.latest_start = "running", event.attempt, place
+    step.is_run = event.child is not None
     step.keys.add(event.idempotency_key)
 
 
@@ -76,6 +81,7 @@ def _attempt_ended(step: Trace, event: e.ActionSucceeded | e.ActionFailed | e.Ac
     if isinstance(event, e.ActionSucceeded):
         return _settle(step, "ok", place)
     step.doubtful = step.doubtful or isinstance(event, e.ActionUnknown)
+    step.is_partly_undone = isinstance(event, e.ActionFailed) and bool(event.remaining)
     if event.retry_at is not None:
         step.doing = "backoff"
     elif event.parks:
@@ -101,7 +107,7 @@ def _undo_ended(step: Trace, event: e.ActionCompensated | e.CompensationFailed, 
     if step.undoing != "running" or event.attempt != step.undo_attempts:
         step.breaches.append(f"undo {event.attempt} ended while its undoing was {step.undoing}")
     if isinstance(event, e.ActionCompensated):
-        step.undoing, step.undo_ended = "undone", place
+        step.undoing, step.undo_ended, step.is_partly_undone = "undone", place, bool(event.remaining)
     else:
         step.undoing = "failed" if event.retry_at is None else "backoff"
 

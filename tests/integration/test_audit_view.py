@@ -185,7 +185,7 @@ def test_commands_and_counts(shared_log_url: str) -> None:
             commands = [*first.rows, *rest.rows]
             assert (len(commands), rest.next) == (10, None)
             assert [command.position for command in commands] == sorted((c.position for c in commands), reverse=True)
-            assert {(command.kind, command.by) for command in commands} == {("retry", "ada")}
+            assert {(command.kind, command.by) for command in commands} == {("resume", "ada")}
             counts = await view.counts()
             assert sum(count.run_count for count in counts) == 40
             some = await view.counts(since=at(5), until=at(10))

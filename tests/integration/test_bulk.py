@@ -147,7 +147,7 @@ def test_the_steps_of_an_action_are_waived(url: str, capsys: Output) -> None:
     assert main(["waive", "--all", "--parked", "--undo-of", "crm", *SAID]) == 0
     assert capsys.readouterr().out.endswith("waived 4, unchanged 1, failed 0\n")
     assert {(run_id, kind) for run_id, kind, _, _ in commands(url)} == {
-        (run_id, kind) for run_id in ("stuck-0", "stuck-1", "stuck-2", "other") for kind in ("waive", "retry")
+        (run_id, kind) for run_id in ("stuck-0", "stuck-1", "stuck-2", "other") for kind in ("waive", "resume")
     }
 
 

@@ -17,7 +17,7 @@ def test_bash_completes_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert bash is not None, "the tests need bash"
     ask = 'COMP_WORDS=(amends re); COMP_CWORD=1; _shtab_amends; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run([bash, "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"rebuild", "retry"}
+    assert set(done.stdout.split()) == {"rebuild", "resume", "retry"}
 
 
 def test_without_shtab_it_says_what_to_install(

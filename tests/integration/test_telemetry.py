@@ -428,13 +428,17 @@ def test_the_page_lists_the_metrics() -> None:
         await run.do(a, "x")
         await run.do(bad, "x")
 
-    async def go(run: Run) -> None: ...
+    async def go(run: Run) -> None:
+        await run.wait_for("on")
 
     async def scenario() -> None:
         made: list[Saga[Any, Any]] = [Saga("park", version=1, function=park), Saga("go", version=1, function=go)]
         async with world.coordinator("memory://", *made, observers=[sdk.observer]) as coordinator:
             for each in made:
-                await world.rest(await coordinator.start(each))
+                handle = await coordinator.start(each)
+                if each.name == "go":
+                    await handle.signal("on", by="ann")
+                await world.rest(handle)
 
     asyncio.run(scenario())
     page = (ROOT / "docs" / "howto" / "observe-runs.md").read_text(encoding="utf-8")

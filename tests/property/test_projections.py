@@ -23,8 +23,9 @@ from amends.saga import events as e
 from amends.testing import simulate
 from amends.testing.strategies import fault_plans, saga_shapes
 from tests.reporting import counted
-from tests.unit.recorded import BUSY, at, did, doing, failed, started
+from tests.unit.recorded import BUSY, at, did, doing, failed, started, undoing
 from tests.views import CLOCK, CODEC, Histories, applied, fill, hold_to_the_log, rows_after
+from tests.walks import walks
 
 
 @contextmanager
@@ -102,6 +103,17 @@ def test_the_audit_view_is_the_fold_of_the_log(histories: Histories, seed: int) 
         hold_to_the_log(url, histories)
 
 
+@settings(max_examples=max(20, settings().max_examples // 4))
+@given(runs=st.lists(walks(), min_size=1, max_size=5), seed=st.integers(0, 1_000))
+def test_the_audit_view_is_the_fold_of_every_kind_of_event(runs: list[list[e.Event]], seed: int) -> None:
+    """Waits, signals, deadlines, commits; what people say, at any moment; and an undo after an end."""
+    walked = {f"run-{number}": events for number, events in enumerate(runs)}
+    with a_file() as url:
+        fill(url, walked, seed)
+        applied(url, Audit(), random.Random(seed))
+        hold_to_the_log(url, walked)
+
+
 def unknown(stop: float, *, retry_at: float | None = None, parks: bool = False) -> e.Event:
     when = None if retry_at is None else at(retry_at)
     why = e.UnknownWhy.TIMED_OUT
@@ -122,6 +134,7 @@ def undo_failed(start: float, attempt: int, retry_at: float | None = None) -> li
 
 
 RESUMED = e.RunResumed(occurred_at=at(50), by="ada", reason="mended", retries=("1",))
+LEFT = (e.Remaining(step="2", action="a", why=e.RemainingWhy.ABANDONED),)
 CANCELLED = e.RunFailing(occurred_at=at(60), reason=e.FailingReason.CANCELLED, error=BUSY, by="bob")
 
 PEOPLE: dict[str, list[e.Event]] = {
@@ -152,6 +165,33 @@ PEOPLE: dict[str, list[e.Event]] = {
     "held, cancelled": [doing("1", "a", 1), unknown(2, parks=True), parked(3), CANCELLED],
     "unknown, then failed": [doing("1", "a", 1), unknown(2, retry_at=3), doing("1", "a", 3), failed("1", 4)],
     "waiting, cancelled": [doing("1", "a", 1), failed("1", 2, retry_at=99), CANCELLED],
+    "completed, undone": [
+        doing("1", "a", 1),
+        did("1", 2),
+        e.SignalReceived(occurred_at=at(3), signal="paid", payload="{}", by="ada", key="a"),
+        e.SignalAwaited(occurred_at=at(4), step="2", signal="paid"),
+        e.RunCompleted(occurred_at=at(5), output="{}", unresolved=("1",)),
+        e.RunFailing(occurred_at=at(90), reason=e.FailingReason.UNDONE, error=BUSY, by="eve"),
+        *undoing("1", 91, 92),
+        e.RunCompensated(occurred_at=at(92)),
+    ],
+    "past the point of no return, parked, tried again, abandoned": [
+        e.RunCommitted(occurred_at=at(1), step="1"),
+        doing("2", "a", 2),
+        e.ActionFailed(occurred_at=at(3), step="2", attempt=1, error=BUSY, parks=True),
+        e.RunParked(occurred_at=at(3), reason=e.ParkReason.FORWARD_FAILED, detail="look"),
+        e.RunResumed(occurred_at=at(50), by="ada", reason="mended", retries=("2",)),
+        e.RunAbandoned(occurred_at=at(51), by="bob", reason="no use", remaining=LEFT),
+    ],
+    "waiting, told, waiting, cancelled": [
+        e.TimerSet(occurred_at=at(1), step="1", due_at=at(2)),
+        e.SignalAwaited(occurred_at=at(1), step="2.1", signal="paid", due_at=at(9)),
+        e.TimerFired(occurred_at=at(2), step="1"),
+        e.SignalReceived(occurred_at=at(3), signal="paid", payload="{}", by="ada", key="a"),
+        e.SignalAwaited(occurred_at=at(4), step="2.2", signal="paid"),
+        CANCELLED,
+        e.RunCompensated(occurred_at=at(61)),
+    ],
     "waiting and unknown, cancelled": [doing("1", "a", 1), unknown(2, retry_at=99), CANCELLED],
 }
 

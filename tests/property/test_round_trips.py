@@ -182,7 +182,7 @@ def test_an_event_within_the_limit_is_taken(event: e.Event, limit: int) -> None:
     """Whatever exceeds the limit and carries a user's value is refused, and nothing else is."""
     counted["property examples"] += 1
     size = len(EventCodec().encode(event).state)
-    carries = isinstance(event, e.RunStarted | e.ActionStarted | e.ActionSucceeded | e.RunCompleted)
+    carries = isinstance(event, e.RunStarted | e.ActionStarted | e.ActionSucceeded | e.RunCompleted | e.SignalReceived)
     codec = EventCodec(limit_bytes=limit)
     if size > limit and carries:
         with pytest.raises(ValueTooLarge) as refusal:

@@ -62,6 +62,8 @@ async def onboard(run: Run, new_user: NewUser) -> User:
         task = group.create_task(run.do(ping))
     assert_type(task.result(), str)
     await run.sleep(1.5)
+    assert_type(await run.saga(onboard, new_user), User)
+    assert_type(await run.saga(nothing), None)
     assert_type(await run.wait_for("approved", User, timeout_seconds=5), User)
     assert_type(await run.wait_for("approved"), Any)
     await run.commit()

@@ -49,9 +49,17 @@ def test_an_end_is_told_with_how_the_run_ended(event: e.Event, status: RunStatus
     assert (told.detail is None) is (reason is None)
 
 
+def test_an_abandoned_run_is_told_of_with_who_and_why() -> None:
+    event = e.RunAbandoned(occurred_at=PARKED.occurred_at, by="ada", reason="enough", remaining=PARKED.remaining)
+    told = notice(event)
+    assert told is not None
+    assert (told.status, told.reason, told.detail) == (RunStatus.ABANDONED, None, "abandoned by ada: enough")
+    assert told.remaining == PARKED.remaining
+
+
 def test_of_everything_else_nobody_is_told() -> None:
     """What is told and what is quiet are all the events that there are, and no others."""
-    told = {event.TOPIC for event in (e.RunParked, e.RunCompleted, e.RunCompensated)}
+    told = {event.TOPIC for event in (e.RunParked, e.RunCompleted, e.RunCompensated, e.RunAbandoned)}
     assert told.isdisjoint(QUIET_TOPICS)
     assert told | QUIET_TOPICS == {kind.TOPIC for kind in e.EVENT_TYPES}
     for event in unwound_run()[:-1]:

@@ -2,9 +2,13 @@
 
 from amends import RunStatus
 from amends.console.timeline import End, Timeline, timeline
-from amends.console.timeline_layout import MAX_ROWS, layout, ticks
+from amends.console.timeline_layout import MAX_ROWS, Band, Layout, layout, ticks
 from amends.saga import events as e
 from tests.unit.recorded import BUSY, at, did, doing, failed, started, undoing, unwound_run
+
+
+def steps(plan: Layout) -> list[Band]:
+    return [band for band in plan.above if isinstance(band, Band)]
 
 
 def unwound() -> Timeline:
@@ -92,7 +96,7 @@ def test_no_events_are_an_empty_run() -> None:
 def test_below_the_line_the_last_step_is_first() -> None:
     """The mirror: nearest to the line on both sides."""
     plan = layout(unwound())
-    assert [band.row.step for band in plan.above] == ["1", "2", "3"]
+    assert [band.row.step for band in steps(plan)] == ["1", "2", "3"]
     assert [band.row.step for band in plan.below] == ["3", "2", "1"]
     assert max(band.middle for band in plan.above) < plan.line < min(band.middle for band in plan.below)
 
@@ -106,7 +110,7 @@ def test_a_long_run_is_drawn_from_its_end() -> None:
     """And says how much is left out."""
     history = [event for n in range(1, 101) for event in (doing(str(n), "a", n), did(str(n), n + 0.5))]
     plan = layout(timeline("run-1", [*started(), *history]))
-    assert (len(plan.above), plan.above[-1].row.step, plan.left_out) == (MAX_ROWS, "100", 100 - MAX_ROWS)
+    assert (len(plan.above), steps(plan)[-1].row.step, plan.left_out) == (MAX_ROWS, "100", 100 - MAX_ROWS)
 
 
 def test_a_caption_says_what_went_wrong() -> None:
@@ -122,9 +126,9 @@ def test_a_caption_says_what_went_wrong() -> None:
         failed("2", 2),
         *undoing("1", 5, 6),
     ]
-    captions = [band.caption for band in layout(timeline("run-1", history)).above]
+    captions = [band.caption for band in steps(layout(timeline("run-1", history)))]
     assert captions == ["2 failures, the last: KeyError: 'x'", f"CrmUnavailable: {BUSY.message}"]
-    assert layout(unwound()).above[2].caption.startswith("3 times CrmUnavailable: 503")
+    assert steps(layout(unwound()))[2].caption.startswith("3 times CrmUnavailable: 503")
 
 
 def test_a_scale_has_round_ticks_for_any_span() -> None:

@@ -27,6 +27,11 @@ CREATE TABLE {amends_audit_runs} (
     unresolved text, -- JSON
     outcome text,
     ended_at timestamptz,
+    completed_at timestamptz, -- when its saga returned, also if it was undone later
+    committed_at timestamptz,
+    abandoned_by text,
+    abandoned_reason text,
+    wait_count bigint DEFAULT 0, -- waits whose time was not up; a signal may have ended some of them
     version bigint,
     last_position bigint,
     last_at timestamptz,
@@ -47,6 +52,8 @@ CREATE INDEX {amends_audit_runs_action_idx} ON {amends_audit_runs} (failing_acti
 WHERE failing_action IS NOT NULL;
 CREATE INDEX {amends_audit_runs_error_idx} ON {amends_audit_runs} (started_at, started_position)
 WHERE error IS NOT NULL OR parked_detail IS NOT NULL;
+CREATE INDEX {amends_audit_runs_waiting_idx} ON {amends_audit_runs} (started_at, started_position)
+WHERE wait_count > 0 AND state = 'running';
 
 CREATE TABLE {amends_audit_steps} (
     run_id text,
@@ -97,10 +104,26 @@ CREATE TABLE {amends_audit_tags} (
 CREATE TABLE {amends_audit_commands} (
     position bigint PRIMARY KEY,
     run_id text,
-    kind text, -- cancel, retry, waive
+    kind text, -- cancel, retry, resume, waive, abandon, undo, signal
     by_whom text,
     reason text,
     given_at timestamptz,
-    steps text -- JSON
+    steps text, -- JSON
+    signal text, -- its name
+    signal_key text
 );
 CREATE INDEX {amends_audit_commands_run_idx} ON {amends_audit_commands} (run_id, position);
+
+CREATE TABLE {amends_audit_waits} (
+    run_id text,
+    step text,
+    signal text, -- its name; none for a sleep
+    began_at timestamptz,
+    began_position bigint,
+    due_at timestamptz,
+    fired_at timestamptz, -- its time was up; see audit_waits.py for what else ends a wait
+    fired_position bigint,
+    PRIMARY KEY (run_id, step)
+) -- unless sqlite
+) WITHOUT ROWID -- if sqlite
+;

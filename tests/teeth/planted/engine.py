@@ -95,7 +95,7 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "an undo that was under way is not taken up",
         DRIVER,
-        "            if step.undo is UndoStatus.RUNNING:\n",
+        "            if step.undo is UndoStatus.RUNNING and not self._under_way.goes_on(step):\n",
         "            if False:\n",
         "last-fails",
     ),

@@ -123,14 +123,14 @@ REPLAYS = (
     tooth(
         "another action than the recorded one gets its output",
         REPLAY,
-        "if isinstance(recorded, str) or recorded.action != action.name:",
+        "if isinstance(recorded, str) or recorded.action != name:",
         "if False:",
         "another-action",
     ),
     tooth(
         "a step with another input gets the recorded output",
         REPLAY,
-        "if not _same_input(recorded, action, input_text):",
+        "if not _same_input(recorded, input_type, input_text):",
         "if False:",
         "another-input",
     ),

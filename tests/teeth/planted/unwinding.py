@@ -56,8 +56,9 @@ CANCELS = (
     tooth(
         "a step is begun in a failing run",
         DECISIONS,
-        "    if state.status is not RunStatus.RUNNING:\n        return ()\n    path",
-        "    path",
+        "    if state.status is not RunStatus.RUNNING:\n        return ()\n    return (\n        _started(\n"
+        "            *(state, asked",
+        "    return (\n        _started(\n            *(state, asked",
         "three",
         "gather-fails",
     ),
