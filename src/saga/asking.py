@@ -40,19 +40,23 @@ class Settling:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._waiters: dict[str, list[tuple[asyncio.Future[None], asyncio.Task[Any] | None]]] = {}
 
     def waiter(self, path: str) -> "asyncio.Future[None]":
         """Return what is done when the step may have settled; look whether it has."""
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.setdefault(path, []).append(waiter)
+        self._waiters.setdefault(path, []).append((waiter, asyncio.current_task()))
         return waiter
 
     def wake(self, path: str) -> None:
         """Let those who wait for the step look."""
-        for waiter in self._waiters.pop(path, ()):
+        for waiter, _ in self._waiters.pop(path, ()):
             if not waiter.done():
                 waiter.set_result(None)
+
+    def waiting(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks that wait, and have not been woken."""
+        return {task for waiters in self._waiters.values() for waiter, task in waiters if task and not waiter.done()}
 
     def wake_all(self) -> None:
         """Let everybody look: what has settled, or is no more, is not known one by one."""
@@ -98,7 +102,7 @@ class Asking:
         self._under_way = under_way
         self._driver = driver
         self._state = driver.state
-        self._replay = replay
+        self.replay = replay
         self._registry = registry
         self._settling = settling
         self._taken_up = driver.state.version > 0
@@ -158,7 +162,7 @@ class Asking:
                 self._begin_other(path, COMMIT, CommitAsked(path))
 
     def _begin_other(self, path: str, label: str, moment: WaitAsked | CommitAsked) -> None:
-        self._follow(self._replay.ask_for(path, label))
+        self._follow(self.replay.ask_for(path, label))
         known = self._state.commits if isinstance(moment, CommitAsked) else self._state.waits.all
         if path not in known:
             self._driver.take(moment)
@@ -177,10 +181,10 @@ class Asking:
             raise named(error, path, called.name) from None
         if path not in self._state.steps:
             raise asyncio.CancelledError(_OVER)
-        self._driver.take_up(self._replay.take(path))
+        self._driver.take_up(self.replay.take(path))
 
     def _ask(self, path: str, called: "_Called", text: JsonText) -> None:
-        self._follow(self._replay.ask(path, called.name, called.input, text))
+        self._follow(self.replay.ask(path, called.name, called.input, text))
         if path not in self._state.steps:
             self._driver.take(StepAsked(path, called.name, text, called.irreversible, called.child))
 

@@ -4,7 +4,8 @@ It leaves no coroutine that was never awaited, and no error that nobody looked a
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 
@@ -33,7 +34,23 @@ class Settled:
         self.loop = asyncio.get_running_loop()
         self.all: asyncio.Future[None] = self.loop.create_future()
         self._count = count
+        self._tasks: list[tuple[asyncio.Task[Any], Coroutine[Any, Any, Any]]] = []
+        self._limit: int | None = None
         self._check()
+
+    def watch(
+        self, tasks: "Sequence[asyncio.Task[Any]]", branches: Sequence[Coroutine[Any, Any, Any]], limit: int | None
+    ) -> None:
+        """Note the tasks of the branches, and how many of them run at once."""
+        self._tasks, self._limit = list(zip(tasks, branches, strict=True)), limit
+
+    def is_idle(self, task_is_idle: "Callable[[asyncio.Task[Any]], bool]") -> bool:
+        """Whether no branch does anything by itself: each waits for what it has asked for, or for a place."""
+        begun = [task for task, branch in self._tasks if inspect.getcoroutinestate(branch) != inspect.CORO_CREATED]
+        running = [task for task in begun if not task.done()]
+        if len(begun) < len(self._tasks) and (self._limit is None or len(running) < self._limit):
+            return False
+        return not self.all.done() and all(map(task_is_idle, running))
 
     def one(self, branch: Coroutine[Any, Any, Any]) -> Callable[[asyncio.Task[Any]], None]:
         """Return what is to be called when the task of `branch` is done."""

@@ -32,13 +32,8 @@ from .letting_go import LetGo, due_at
 from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
 from .replay import Replay
-from .run import Run
 from .state import RunState, StepStatus, UndoStatus, evolve
 from .under_way import UnderWay
-
-RUN_AHEAD_TURNS = 4
-"""Turns of the loop that the saga function gets before an append: a result on its way through a task and a gather
-reaches the function in three, the tasks that it then makes ask in a fourth, and what they ask for shares the commit."""
 
 OUTAGE_PAUSE_SECONDS = 1.0
 
@@ -80,12 +75,10 @@ class Driver:
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
         self._under_way = UnderWay(state, host, self._attempts, self)
-        asks = Asking(self, self._replay, host.registry, self._settling, self._under_way)
-        run = Run(state.run_id, state.tags, asks, saga.signals if saga else None)
-        self._calling = Calling(self, saga, run, self._replay, host)
+        asking = Asking(self, self._replay, host.registry, self._settling, self._under_way)
+        self._calling = Calling(self, saga, asking, self._settling, host)
         self._interrupted_undos = sorted(state.undoing)
-        self._stopped = False
-        self._is_rung = self._draining = False
+        self._stopped = self._is_rung = self._draining = False
         self._drained: Awaited[None] = Awaited()
 
     @property
@@ -209,9 +202,13 @@ class Driver:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
 
     def _begin(self) -> None:
+        deadline = self.state.deadline
+        if deadline is not None and self.state.status is RunStatus.RUNNING:
+            if deadline <= self._host.clock.now():  # Before the saga asks for more.
+                self._deadline_passed(deadline)
+            else:
+                self._under_way.call(deadline, "deadline", self._deadline_passed, deadline)
         self._calling.begin()
-        if self.state.deadline is not None and self.state.status is RunStatus.RUNNING:
-            self._under_way.call(self.state.deadline, "deadline", self._deadline_passed, self.state.deadline)
         if not self._stopped:
             self._proceed()
 
@@ -237,7 +234,7 @@ class Driver:
             self._wake()
         elif self._wakeup is not None and not self._wakes_soon:
             self._wakes_soon = True
-            self._host.turns.after(RUN_AHEAD_TURNS, self._wake)
+            self._calling.run_ahead(self._wake)
 
     def _wake(self) -> None:
         wakeup, self._wakeup = self._wakeup, None
@@ -270,7 +267,8 @@ class Driver:
     def _lets_go_until(self) -> datetime | None:
         state = self.state
         busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id)
-        return None if busy or not state.waits.open else due_at(state, self._host.clock.now())
+        due = None if busy or not state.waits.open else due_at(state, self._host.clock.now())
+        return due if due is None or self._calling.is_idle else None
 
     # What others write to the run
 
@@ -291,7 +289,9 @@ class Driver:
         if not recorded or self.finished.done():
             return
         theirs = refold(self.state, recorded, version)
-        moments = self._outbox.rebase(version + len(theirs))
+        has_told, moments = self._outbox.rebase(version + len(theirs))
+        if has_told and not self._draining:
+            self._calling.begin_anew()
         for event in theirs:
             self._notice(event)
         for moment in moments:

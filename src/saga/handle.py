@@ -26,18 +26,19 @@ class RunHandle(Generic[Out]):
 
     Attributes:
         run_id: the run.
+        runs: what it asks; for tools.
     """
 
     def __init__(self, run_id: str, output: ValueType[Out] | None, runs: Runs) -> None:
         self.run_id = run_id
+        self.runs = runs
         self._output = output
-        self._runs = runs
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.run_id}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunHandle) and (self.run_id, self._runs) == (other.run_id, other._runs)
+        return isinstance(other, RunHandle) and (self.run_id, self.runs) == (other.run_id, other.runs)
 
     def __hash__(self) -> int:
         return hash(self.run_id)
@@ -50,7 +51,7 @@ class RunHandle(Generic[Out]):
             UnknownName: the log has no such run.
             LogUnavailable: the database does not answer.
         """
-        state = await self._runs.at_rest(self.run_id)
+        state = await self.runs.at_rest(self.run_id)
         if state.status is not RunStatus.COMPLETED:
             raise run_failed(state)
         return cast("Out", (self._output or _ANYTHING).decode(state.output or "null"))
@@ -62,7 +63,7 @@ class RunHandle(Generic[Out]):
             UnknownName: the log has no such run.
             LogUnavailable: the database does not answer.
         """
-        return (await self._runs.state(self.run_id)).status
+        return (await self.runs.state(self.run_id)).status
 
     async def history(self) -> list[Event]:
         """Return the run's events, in order, as they are in the log.
@@ -72,7 +73,7 @@ class RunHandle(Generic[Out]):
             LogUnavailable: the database does not answer.
             LogCorrupt: one of them cannot be read.
         """
-        return await self._runs.events(self.run_id)
+        return await self.runs.events(self.run_id)
 
     async def cancel(self, *, by: str, reason: str) -> RunStatus:
         """Call the run off: nothing new is done, and what was done is undone. A run that unwinds or has ended stays so.
@@ -94,7 +95,7 @@ class RunHandle(Generic[Out]):
         """
         error = ErrorInfo(type="Cancelled", message=checked_words("reason", reason))
         moment = SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by))
-        state = await self._runs.command(self.run_id, moment)
+        state = await self.runs.command(self.run_id, moment)
         if state.commits and not state.status.ended:
             raise CommandRefused(self.run_id, state.status, f"{_COMMITTED}; abandon ends it where it stands")
         return state.status
@@ -121,7 +122,7 @@ class RunHandle(Generic[Out]):
         """
         key = os.urandom(16).hex() if key is None else checked_words("key", key, limit=200)
         checked_name("signal", name)
-        await self._runs.signal(self.run_id, name, payload, by=checked_words("by", by), key=key)
+        await self.runs.signal(self.run_id, name, payload, by=checked_words("by", by), key=key)
 
     async def retry(self, *, by: str, reason: str) -> RunStatus:
         """Let a parked run try again what it could not do. A run that is not parked stays as it is.
@@ -155,7 +156,7 @@ class RunHandle(Generic[Out]):
             UnknownName: the log has no such run.
             LogUnavailable: the database does not answer.
         """
-        return undo_plan(await self._runs.state(self.run_id))
+        return undo_plan(await self.runs.state(self.run_id))
 
     async def undo(self, *, by: str, reason: str) -> RunStatus:
         """Have a completed run undone: its steps are compensated as if it had failed at its end.
@@ -172,7 +173,7 @@ class RunHandle(Generic[Out]):
             LogUnavailable: the database does not answer.
         """
         moment = Undo(checked_words("by", by), checked_words("reason", reason))
-        state = await self._runs.command(self.run_id, moment)
+        state = await self.runs.command(self.run_id, moment)
         match state.status:
             case RunStatus.RUNNING | RunStatus.PARKED if state.failing is None:
                 raise CommandRefused(self.run_id, state.status, "only a completed run can be undone; cancel this one")
@@ -198,12 +199,12 @@ class RunHandle(Generic[Out]):
             LogUnavailable: the database does not answer.
         """
         step = checked_step(step)
-        if step not in (await self._runs.state(self.run_id)).steps:
+        if step not in (await self.runs.state(self.run_id)).steps:
             raise UnknownName("step", step)
         return await self._command(Waive(step, checked_words("by", by), checked_words("reason", reason)))
 
     async def _command(self, moment: Moment) -> RunStatus:
-        return (await self._runs.command(self.run_id, moment)).status
+        return (await self.runs.command(self.run_id, moment)).status
 
 
 def run_failed(state: RunState) -> RunFailed:

@@ -117,10 +117,15 @@ class Hosting:
         if self.drivers.get(driver.state.run_id) is driver:
             del self.drivers[driver.state.run_id]
         self._places.release()
-        due_at = driver.due_at
-        if due_at is not None and (self._next_due is None or due_at < self._next_due):
-            self._next_due = due_at
+        if self._expect(driver.due_at) or len(self._tasks) == self._max_running - 1:
             self._stir()
+
+    def _expect(self, due_at: datetime | None) -> bool:
+        """Note when a run is due; returns whether that is earlier than all that are known of."""
+        is_next = due_at is not None and (self._next_due is None or due_at < self._next_due)
+        if is_next:
+            self._next_due = due_at
+        return is_next
 
     async def until_hosted(self, run_id: str, seconds: float) -> None:
         """Return when a driver of this run is launched here, or the time is up."""
@@ -232,7 +237,8 @@ class Hosting:
             await self._host.log.claimable((), 0)  # It has been looked: without that, the rest would end at once.
             return False
         await self.may_enter()
-        self._next_due = await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE)
+        self._next_due = None  # From here on: of a run that is let go of while the log answers, it may not tell.
+        self._expect(await self._host.log.wake(self._host.clock.now(), WAKES_AT_ONCE))
         known = self._host.registry.known()
         limit = min(CLAIMS_AT_ONCE, self._places.free_count)
         free = list(await self._free(known, limit))[:limit]

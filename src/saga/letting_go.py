@@ -17,5 +17,6 @@ def due_at(state: RunState, now: datetime) -> datetime | None:
     """Return when a run is due of which a worker had better let go; None if it is to keep it."""
     if not state.only_waits:
         return None
-    due = min(state.waits.next_due() or FOR_EVER, state.deadline or FOR_EVER)
+    deadline = FOR_EVER if state.commits else state.deadline or FOR_EVER
+    due = min(state.waits.next_due() or FOR_EVER, deadline)
     return due if due > now + HOSTED_WAIT else None

@@ -5,15 +5,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from . import events as e
 from .awaited import Awaited
-from .events import Event
+from .events import Event, FailingReason
 from .log.port import Record, Standing
-from .moments import Moment
+from .moments import CommitAsked, Diverged, Moment, SagaFailed, SagaReturned, StepAsked, WaitAsked
 from .standing import standing_after, standing_of, unowned
 from .state import RunState
 
 BATCH_BYTES = 1 << 20
 """A run's pending events go into appends of about this size, so that a wide group does not make one huge commit."""
+
+_TELLS = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.TimerFired, e.SignalReceived)
+"""Events from which the saga function may learn something before they are durable."""
+
+_OF_THE_SAGA = (StepAsked, WaitAsked, CommitAsked, SagaReturned, Diverged)
+_RAISED = (FailingReason.SAGA_RAISED, FailingReason.ACTION_FAILED)
 
 
 class Batch(NamedTuple):
@@ -67,13 +74,19 @@ class Outbox:
         """Note from what moment the latest events were decided, the last of them being `last`."""
         self._decided.append((last, moment))
 
-    def rebase(self, version: int) -> list[Moment]:
-        """Forget what is pending, because others have written up to `version`; return the moments to decide anew."""
-        moments = [moment for _, moment in self._decided]
+    def rebase(self, version: int) -> tuple[bool, list[Moment]]:
+        """Forget what is pending, because others have written up to `version`.
+
+        Returns:
+            Whether the saga function may have been told of what is forgotten, so that it has to be called anew; and the
+            moments to decide anew, without those that the function will bring about again.
+        """
+        has_told = any(isinstance(event, _TELLS) for event, _ in self._decided)
+        moments = [moment for _, moment in self._decided if not (has_told and _is_of_the_saga(moment))]
         self._events, self._records = [], []
         self._decided.clear()
         self.durable_version = version
-        return moments
+        return has_told, moments
 
     def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
         """Forget the pending events of these kinds."""
@@ -134,3 +147,7 @@ class Outbox:
         """Tell those who wait that nothing more will become durable."""
         for _, waiting in self._waiting:
             waiting.fail(error)
+
+
+def _is_of_the_saga(moment: Moment) -> bool:
+    return isinstance(moment, _OF_THE_SAGA) or (isinstance(moment, SagaFailed) and moment.reason in _RAISED)

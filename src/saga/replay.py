@@ -26,13 +26,18 @@ class Replay:
     """
 
     def __init__(self, state: RunState) -> None:
-        self._unasked: dict[str, Step | str] = {**state.steps}
-        self._unasked.update((path, wait.label) for path, wait in state.waits.all.items())
-        self._unasked.update(dict.fromkeys(state.commits, COMMIT))
+        self._unasked: dict[str, Step | str] = {}
+        self.begin_anew(state)
         self._interrupted = {
             path for path in state.active if state.steps[path].status in (StepStatus.RUNNING, StepStatus.WAITING)
         }
         self._entries: dict[str, Callable[[], None]] = {}
+
+    def begin_anew(self, state: RunState) -> None:
+        """Note that the function is called again, and has asked for nothing yet; what is under way stays so."""
+        self._unasked = {**state.steps}
+        self._unasked.update((path, wait.label) for path, wait in state.waits.all.items())
+        self._unasked.update(dict.fromkeys(state.commits, COMMIT))
 
     def ask(self, path: str, name: str, input_type: ValueType[Any], input_text: JsonText) -> str | None:
         """Note that the function asks for a step; returns what is wrong with that, or None."""

@@ -53,6 +53,7 @@ class Run:
         self._asks: Asks | None = asks
         self._signals = signals or {}
         self._branches: dict[asyncio.Task[Any], Branch] = {}
+        self._joins: dict[asyncio.Task[Any], Settled] = {}
 
     @overload
     def do(self, action: Action[None, Out]) -> Coroutine[Any, Any, Out]: ...
@@ -259,6 +260,10 @@ class Run:
             for branch in branches:
                 branch.close()
             raise
+        here_task = asyncio.current_task()
+        settled.watch(tasks, branches, limit)
+        if here_task is not None:
+            self._joins[here_task] = settled
         try:
             await settled.all
         except asyncio.CancelledError:
@@ -266,7 +271,8 @@ class Run:
                 task.cancel()
             raise
         finally:
-            here = self._branches.get(asyncio.current_task())  # type: ignore[arg-type]  # None is just not in it
+            self._joins.pop(here_task, None)  # type: ignore[arg-type]  # None is just not in it
+            here = self._branches.get(here_task)  # type: ignore[arg-type]
             for task in tasks:
                 branch_of_task = self._branches.pop(task, None)
                 if here is not None and branch_of_task is not None:
@@ -304,6 +310,20 @@ class Run:
     def enter(self, task: "asyncio.Task[Any]", started_at: datetime | None) -> None:
         """Make `task` the saga's own. For the driver."""
         self._branches[task] = Branch("", started_at)
+
+    def is_idle(self, task: "asyncio.Task[Any]", waiting: "set[asyncio.Task[Any]]") -> bool:
+        """Whether `task`, and all that it waits for, do nothing before something settles. For the driver.
+
+        Args:
+            task: the saga's own, or that of a branch.
+            waiting: the tasks that wait for something to settle.
+        """
+        if task in waiting or task.done():
+            return True
+        if task in self._joins:
+            return self._joins[task].is_idle(lambda branch: self.is_idle(branch, waiting))
+        # It waits for something else: for `gather` or a `TaskGroup`, if what these wait for has been asked for.
+        return not self._branches.keys() >= waiting
 
     def leave(self) -> None:
         """Stop all branches: the saga function has ended or is called off. For the driver, which is let go of."""

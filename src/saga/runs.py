@@ -34,15 +34,18 @@ class Runs:
     """The runs of a log, as they are seen from one coordinator.
 
     Args:
-        opened: returns what the coordinator hosts, and what its drivers share; raises `CoordinatorClosed`.
+        opened: returns what its drivers share, and what the coordinator hosts; raises `CoordinatorClosed`.
+
+    Attributes:
+        opened: as given.
     """
 
     def __init__(self, opened: Callable[[], tuple[Host, Hosting]]) -> None:
-        self._opened = opened
+        self.opened = opened
 
     async def events(self, run_id: str) -> list[Event]:
         """Return a run's events; see `RunHandle.history`."""
-        host, _ = self._opened()
+        host, _ = self.opened()
         records = await host.log.read(run_id)
         if not records:  # Maybe its start is not in the log yet; and another may move it at this moment.
             await move_starts(host, run_id)
@@ -60,7 +63,7 @@ class Runs:
         state = RunState(run_id)
         pause, longest = POLL_SECONDS
         while True:
-            host, hosting = self._opened()
+            host, hosting = self.opened()
             driver = hosting.drivers.get(run_id)
             if driver is not None:
                 try:
@@ -83,7 +86,7 @@ class Runs:
         Where nothing follows from `moment`, the run stays as it is.
         """
         while True:
-            host, hosting = self._opened()
+            host, hosting = self.opened()
             driver = hosting.drivers.get(run_id)
             try:
                 if driver is not None and driver.takes_commands:
@@ -98,7 +101,7 @@ class Runs:
 
     async def signal(self, run_id: str, name: str, payload: object, *, by: str, key: str) -> None:
         """Record a signal, unless the run has one of this key; see `RunHandle.signal`."""
-        host, _ = self._opened()
+        host, _ = self.opened()
         state = await self.state(run_id)
         saga = host.registry.recorded_saga(state.saga, state.saga_version)
         text = _encoded(saga.signals if saga else None, name, payload)

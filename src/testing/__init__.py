@@ -7,10 +7,11 @@ from .cluster import Cluster
 from .entry import spend
 from .explore import Report, explore
 from .ledger import Kind
-from .plan import CUTS, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
+from .plan import CUTS, PAUSES, AppendFault, AppendMode, Fault, HandlerFault, HandlerMode, Plan
 from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation
+from .spoken import Abandon, Cancel, Deadline, Signal, Spoken, Undo
 from .world import World
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CUTS",
     "PAUSES",
+    "Abandon",
     "AppendFault",
     "AppendMode",
     "Cancel",
     "Cluster",
+    "Deadline",
     "Fault",
     "HandlerFault",
     "HandlerMode",
@@ -30,7 +33,10 @@ __all__ = [
     "Plan",
     "Report",
     "Scenario",
+    "Signal",
     "Simulation",
+    "Spoken",
+    "Undo",
     "Violation",
     "World",
     "check",

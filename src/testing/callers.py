@@ -10,15 +10,17 @@ from typing import Any, NamedTuple
 from ..errors import CommandRefused, CoordinatorClosed, RunFailed, UnknownName
 from ..saga.codec import EventCodec
 from ..saga.coordinator import Coordinator
-from ..saga.events import RunParked, RunStatus
+from ..saga.events import RunCompleted, RunParked, RunStatus
 from ..saga.handle import RunHandle
 from ..saga.state import fold
 from .asking import until_answered
 from .checker import Violation
-from .client import give_order
+from .client import BY, give_order
+from .elsewhere import REFUSALS
 from .faulty_log import FaultyLog
 from .journal import Journal, Said
 from .scenario import Scenario
+from .spoken import Signal
 from .virtual_time import VirtualClock
 
 __all__ = ["Callers", "Told", "Wanted"]
@@ -42,6 +44,8 @@ class Wanted:
         scenario: what it is a run of, under its run id.
         acknowledged: somebody was told that it is started.
         cancelled: somebody was told that it is cancelled.
+        abandoned: somebody was told that it is abandoned.
+        signals: the keys of the signals that somebody was told are taken.
         told: what those who waited for it were told, in order.
         broken: what was wrong at once.
     """
@@ -50,6 +54,8 @@ class Wanted:
     scenario: Scenario
     acknowledged: bool = False
     cancelled: bool = False
+    abandoned: bool = False
+    signals: set[str] = field(default_factory=set)
     told: list[Told] = field(default_factory=list)
     broken: list[Violation] = field(default_factory=list)
 
@@ -96,15 +102,28 @@ class Callers:
             wanted.broken.append(Violation("nothing_raises", f"result: {type(error).__name__}: {error}"))
 
     async def speak(self, coordinator: Coordinator, worker: str, wanted: Wanted, order: str) -> None:
-        """Say `"cancel"`, `"retry"` or `"waive PATH"` until it is heard, or refused."""
+        """Say what `give_order` knows until it is heard, or refused."""
         try:
             await until_answered(lambda: give_order(coordinator.handle(wanted.run_id), order))
             self._say(worker, f"is heard: {order}", wanted)
             wanted.cancelled |= order == "cancel"
+            wanted.abandoned |= order == "abandon"
         except (CoordinatorClosed, CommandRefused, UnknownName) as refusal:
             self._say(worker, f"is not heard ({type(refusal).__name__}): {order}", wanted)
         except Exception as error:
             wanted.broken.append(Violation("nothing_raises", f"{order}: {type(error).__name__}: {error}"))
+
+    async def tell(self, coordinator: Coordinator, worker: str, wanted: Wanted, signal: Signal) -> None:
+        """Tell a run something until that is heard, or refused."""
+        handle = coordinator.handle(wanted.run_id)
+        try:
+            await until_answered(lambda: handle.signal(signal.name, signal.payload, by=BY, key=signal.key))
+            wanted.signals.add(signal.key)
+            self._say(worker, f"is heard: {signal.name} (key {signal.key})", wanted)
+        except (CoordinatorClosed, *REFUSALS) as refusal:
+            self._say(worker, f"is not heard ({type(refusal).__name__}): {signal.name}", wanted)
+        except Exception as error:
+            wanted.broken.append(Violation("nothing_raises", f"{signal.name}: {type(error).__name__}: {error}"))
 
     async def _wait(self, handle: RunHandle[Any], worker: str, wanted: Wanted) -> None:
         try:
@@ -116,7 +135,8 @@ class Callers:
         events = [_codec.decode(record) for record in self._log.records(wanted.run_id)]
         status = fold(wanted.run_id, events).status
         was_parked = told.status is RunStatus.PARKED and any(isinstance(event, RunParked) for event in events)
-        if status is not told.status and not was_parked:
+        was_completed = told.status is RunStatus.COMPLETED and any(isinstance(event, RunCompleted) for event in events)
+        if status is not told.status and not was_parked and not was_completed:
             what = f"{worker} says that it is {told.status}, when the log says {status}"
             wanted.broken.append(Violation("everybody_is_told_the_same", what))
 

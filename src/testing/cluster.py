@@ -26,16 +26,19 @@ from .ledger import Kind, Ledger, Note
 from .members import Life, Member, Request
 from .plan import PAUSES, AppendMode, HandlerFault, HandlerMode, Plan
 from .scenario import Scenario
+from .speaking import Speaking
 from .story import lines_of
 from .virtual_time import MAX_TURNS, VirtualClock
 
 __all__ = ["Cluster"]
 
 HEAL_SECONDS = 3_600.0
+MOST_SIGNALS = 100
+"""How many signals a run is told, one after the other, for it to come to rest."""
 _SAME = object()
 
 
-class Cluster:
+class Cluster(Speaking):
     """Processes that share the runs of some scenarios. Use it as a context manager, or call `end` when it is over.
 
     A scenario's `when_parked` and `limit_seconds` say nothing here: people speak by verbs, and `heal` has its own
@@ -200,18 +203,6 @@ class Cluster:
         name = at or self.running[0]
         self._ask(name, partial(self._callers.wait, worker=name, wanted=self._wanted[run_id]))
 
-    def cancel(self, run_id: str, *, at: str | None = None) -> None:
-        """Let somebody cancel a run, at the process that has it if `at` is left out."""
-        self._speak(run_id, "cancel", at)
-
-    def retry(self, run_id: str, *, at: str | None = None) -> None:
-        """Let somebody say that a parked run is to be tried again; `at` as for `cancel`."""
-        self._speak(run_id, "retry", at)
-
-    def waive(self, run_id: str, step: str, *, at: str | None = None) -> None:
-        """Let somebody waive the undo of a step of a parked run; `at` as for `cancel`."""
-        self._speak(run_id, f"waive {step}", at)
-
     # Faults
 
     def fail_log(self, seconds: float, *, at: str | None = None) -> None:
@@ -250,6 +241,7 @@ class Cluster:
     def settle(self, within_seconds: float = HEAL_SECONDS) -> bool:
         """Let time pass until every run has ended or is parked and nobody waits for an answer; returns whether so.
 
+        A run that waits for a signal, and for no time, does not come to rest by itself: then it returns, too.
         What is stopped stays stopped, and what fails goes on failing.
         """
         return self._run_until(self.clock.seconds + within_seconds, until_quiet=True)
@@ -257,6 +249,7 @@ class Cluster:
     def heal(self, within_seconds: float = HEAL_SECONDS) -> None:
         """Stop all faults, and let time pass until every run has ended or is parked, and everybody was told.
 
+        A run that waits for a signal is told it, with the payload that its scenario has for it, or with none.
         A worker is booted if there is none. What does not come to rest within that time is a breach that `check` names.
         """
         self._say("", "all faults stop")
@@ -267,6 +260,10 @@ class Cluster:
         if not self.workers:
             self.boot()
         is_quiet = self.settle(within_seconds)
+        for _ in range(MOST_SIGNALS):
+            if not (is_quiet and self._tell_those_who_wait()):
+                break
+            is_quiet = self.settle(within_seconds)
         if is_quiet:
             for run_id in self._wanted:
                 if self.state(run_id).version:
@@ -331,13 +328,6 @@ class Cluster:
     def _ask(self, name: str, request: Request) -> None:
         self._member(name).ask(request)
 
-    def _speak(self, run_id: str, order: str, at: str | None) -> None:
-        standing = self.log.standing(run_id)
-        owner = standing.owner if standing else None
-        name = at or (owner if owner in self.running else self.running[0])
-        self._say(name, f"is asked to {order}", run_id)
-        self._ask(name, partial(self._callers.speak, worker=name, wanted=self._wanted[run_id], order=order))
-
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Draw the back-off of retries from the cluster's own source, whatever else is drawn from `random`.
@@ -383,9 +373,26 @@ class Cluster:
                 self._still_turns = 0
             return True
 
+    def _tell_those_who_wait(self) -> bool:
+        """Let each run that waits for a signal, and for no time, be told it; returns whether there was any."""
+        waiting = [run_id for run_id in self._wanted if _waits_for_somebody(self.state(run_id))]
+        for run_id in waiting:
+            wanted = dict(reversed(self._wanted[run_id].scenario.signals))
+            names = {wait.signal for wait in self.state(run_id).waits.open.values() if wait.signal is not None}
+            for name in sorted(names):
+                self.signal(run_id, name, wanted.get(name), at=self.workers[0])
+        return bool(waiting)
+
     def _is_quiet(self) -> bool:
-        """Whether nobody waits for an answer and every run is at rest."""
+        """Whether nothing happens to any run by itself, and nobody waits for an answer but of one that waits, too."""
+        states = [self.state(run_id) for run_id in self._wanted]
+        going = [state for state in states if not state.at_rest]
+        if going:
+            return all(map(_waits_for_somebody, going))
         members = [member for member in self._members.values() if member.life is Life.RUNNING]
-        if any(member.is_asked for member in members):
-            return False
-        return all(state.at_rest for run_id in self._wanted if (state := self.state(run_id)).version)
+        return not any(member.is_asked for member in members)
+
+
+def _waits_for_somebody(state: RunState) -> bool:
+    """Whether a run goes on only when somebody tells it a signal."""
+    return state.only_waits and state.waits.next_due() is None and state.deadline is None

@@ -1,10 +1,12 @@
 """Holds the invariants over the runs of a cluster, while they are under way and when they are at rest."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..saga import events as e
 from ..saga.codec import EventCodec
+from ..saga.events import RunStatus
 from ..saga.log.port import Record
 from ..saga.state import RunState, evolve
 from .callers import Wanted
@@ -21,6 +23,7 @@ from .simulation_checks import holds
 __all__ = ["ClusterChecks", "Seen"]
 
 _codec = EventCodec()
+_UNDONE = e.FailingReason.UNDONE
 
 
 @dataclass(slots=True)
@@ -137,6 +140,7 @@ class ClusterChecks:
             seconds=seconds,
             process_count=process_count,
             told=tuple(told.status for told in wanted.told),
+            heard=(),
             here=True,
             asked_outside=frozenset(),
             violations=(),
@@ -148,11 +152,21 @@ class ClusterChecks:
         yield from wanted.broken
         if wanted.acknowledged and not seen.events:
             yield Violation("no_start_is_lost", "the start was acknowledged, and the log has no such run")
-        if len({told for told in wanted.told if told.status.ended}) > 1:
+        undone = any(isinstance(event, e.RunFailing) and event.reason is _UNDONE for event in seen.events)
+        ends = {told for told in wanted.told if told.status.ended}
+        if len([told for told in ends if not (undone and told.status is RunStatus.COMPLETED)]) > 1:
             yield Violation("everybody_is_told_the_same", f"{wanted.told}")
-        over = (e.RunFailing, e.RunCompleted, e.RunCompensated)
+        over = (e.RunFailing, e.RunCompleted, e.RunCompensated, e.RunAbandoned)
         if wanted.cancelled and not any(isinstance(event, over) for event in seen.events):
             yield Violation("commands_are_kept", "somebody was told that it is cancelled, and it is not failing")
+        if wanted.abandoned and not seen.state.status.ended and not undone:
+            yield Violation(
+                "commands_are_kept", f"somebody was told that it is abandoned, and it is {seen.state.status}"
+            )
+        received = Counter(event.key for event in seen.events if isinstance(event, e.SignalReceived))
+        for key in sorted(wanted.signals):
+            if received[key] != 1:
+                yield Violation("commands_are_kept", f"the signal {key} was heard, and is there {received[key]} times")
         standing = self._log.standing(wanted.run_id)
         if seen.events and (standing is None) is not seen.state.at_rest:
             listed = "not in" if standing is None else "in"

@@ -12,13 +12,15 @@ from itertools import islice
 
 from ..errors import DefinitionError, InvariantBroken
 from ..progress import Bar
+from ..saga.events import RunStatus
 from .checker import Violation
 from .journal import Appended, Entered
 from .ledger import Kind
-from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Cancel, Fault, HandlerFault, HandlerMode, Plan
+from .plan import CRASHES, PAUSES, AppendFault, AppendMode, Fault, HandlerFault, HandlerMode, Plan
 from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation
+from .spoken import Abandon, Cancel, Deadline, Signal, Undo, keyed
 
 __all__ = ["ALL_MODES", "Modes", "Report", "as_modes", "explore", "honest_modes", "next_faults"]
 
@@ -27,6 +29,7 @@ Modes = Collection[AppendMode | HandlerMode | str]
 ALL_MODES: Modes = (*AppendMode, *HandlerMode)
 
 MOST_FINDINGS = 20
+SOON_SECONDS = 0.001
 KIND_WORDS = 3
 MOST_FAULTS = 2
 
@@ -48,6 +51,7 @@ class Report:
         failures: how many appends failed, or said so.
         handler_faults: how many plans had a handler go wrong.
         cancels: how many runs somebody cancelled.
+        commands: how many plans had somebody say something else: a signal, a deadline, to abandon or to undo the run.
         broken: how many broke an invariant.
         findings: one simulation for each kind of breach, under the shortest plan that shows it; 20 at most.
     """
@@ -62,6 +66,7 @@ class Report:
     failures: int = 0
     handler_faults: int = 0
     cancels: int = 0
+    commands: int = 0
     broken: int = 0
     findings: list[Simulation] = field(default_factory=list)
 
@@ -80,6 +85,8 @@ class Report:
                     self.handler_faults += 1
                 case Cancel():
                     self.cancels += 1
+                case _:
+                    self.commands += 1
         if simulation.violations:
             self.broken += 1
             self._keep([simulation])
@@ -104,7 +111,7 @@ class Report:
         return (
             f"{self.scenario}: {self.schedules:,} schedules, {self.events:,} events, {self.crashes:,} crashes, "
             f"{self.pauses:,} takeovers, {self.failures:,} failed appends, {self.handler_faults:,} handler faults, "
-            f"{self.cancels:,} cancels in {self.seconds:.1f} s: {verdict}"
+            f"{self.cancels:,} cancels, {self.commands:,} other commands in {self.seconds:.1f} s: {verdict}"
         )
 
     def check(self) -> "Report":
@@ -136,6 +143,7 @@ def explore(
     *,
     modes: Modes = ALL_MODES,
     cancels: bool = True,
+    commands: bool = True,
     here: bool = True,
     stop_at_first: bool = False,
     progress: bool | None = None,
@@ -149,7 +157,9 @@ def explore(
         scenario: what to run.
         faults: how many strike one run at most: 0, 1 or 2.
         modes: what goes wrong.
-        cancels: whether somebody cancels the run, too.
+        cancels: whether somebody cancels the run, too, in the process that has it or in another one.
+        commands: whether somebody says something else to it: abandons it, tells it a signal of the scenario early, has
+            it undone when it is completed; or it is started with a deadline.
         here: as for `simulate`.
         stop_at_first: stop when something was wrong.
         progress: show a bar; if left out, where it takes long and standard error is a terminal.
@@ -163,7 +173,7 @@ def explore(
     began = time.perf_counter()
     report = Report(scenario.saga.name)
     with _bar(scenario, progress) as bar:
-        for simulation in _walk(scenario, faults, modes, bar, cancels=cancels, here=here):
+        for simulation in _walk(scenario, faults, modes, bar, cancels=cancels, commands=commands, here=here):
             report.count(simulation)
             if report.findings and stop_at_first:
                 break
@@ -182,11 +192,12 @@ def _walk(
     bar: Bar | None,
     *,
     cancels: bool,
+    commands: bool,
     here: bool,
 ) -> Iterator[Simulation]:
     base = simulate(scenario, here=here)
     yield base
-    firsts = list(next_faults(base, modes, cancels=cancels)) if faults else []
+    firsts = list(next_faults(base, modes, cancels=cancels, commands=commands)) if faults else []
     for number, first in enumerate(firsts):
         if bar is not None:
             bar.show(number, len(firsts))
@@ -194,14 +205,14 @@ def _walk(
         if not one.fired:
             continue
         yield one
-        for second in next_faults(one, modes, cancels=cancels) if faults > 1 else ():
+        for second in next_faults(one, modes, cancels=cancels, commands=commands) if faults > 1 else ():
             two = simulate(scenario, one.plan.also(second), here=here)
             if len(two.fired) > 1:
                 yield two
 
 
 def next_faults(
-    simulation: Simulation, modes: tuple[AppendMode | HandlerMode, ...], *, cancels: bool
+    simulation: Simulation, modes: tuple[AppendMode | HandlerMode, ...], *, cancels: bool, commands: bool
 ) -> Iterator[Fault]:
     """Yield every fault that can strike after the last one that struck in a simulation, in the order of the places."""
     happenings = simulation.journal.happenings
@@ -212,14 +223,44 @@ def next_faults(
             struck.add(happening.fault)
     for happening in happenings[begin:]:
         match happening:
-            case Appended(number=number, fault=None):
+            case Appended(number=number, fault=None) if number > 0:
                 yield from (AppendFault(number, mode) for mode in modes if isinstance(mode, AppendMode))
-                if cancels and not any(isinstance(fault, Cancel) for fault in simulation.plan):
-                    yield Cancel(number)
+                if cancels and not _has(simulation, Cancel):
+                    yield from (Cancel(number), Cancel(number, elsewhere=True))
+                if commands:
+                    yield from _commands(simulation, number)
             case Entered(kind=kind, action=action, number=number, fault=None):
                 for mode in honest_modes(kind, modes):
                     for good in (False, True):
                         yield HandlerFault(action, mode, kind=kind, entry=number, for_good=good)
+    if commands:
+        yield from _once(simulation)
+
+
+def _has(simulation: Simulation, kind: type[Fault]) -> bool:
+    return any(isinstance(fault, kind) for fault in simulation.plan)
+
+
+def _commands(simulation: Simulation, number: int) -> Iterator[Fault]:
+    """Yield what somebody may say after an append, each once a run; signals in their order."""
+    if not _has(simulation, Abandon):
+        yield Abandon(number)
+    told = {fault.key for fault in simulation.plan if isinstance(fault, Signal)}
+    names = set()
+    for name, payload, key in keyed(simulation.scenario.signals):
+        if key not in told and name not in names:
+            names.add(name)
+            yield Signal(number, name, payload, key=key)
+
+
+def _once(simulation: Simulation) -> Iterator[Fault]:
+    """Yield what may be said at the start of a run, or at its end."""
+    if simulation.status is RunStatus.COMPLETED and not simulation.state.commits and not _has(simulation, Undo):
+        yield Undo()
+    if not simulation.plan.faults:
+        began = simulation.events[0].occurred_at
+        times = sorted({(event.occurred_at - began).total_seconds() for event in simulation.events} - {0.0})
+        yield from map(Deadline, [SOON_SECONDS, *times])
 
 
 def as_modes(modes: Modes) -> tuple[AppendMode | HandlerMode, ...]:

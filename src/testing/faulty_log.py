@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ..errors import LogUnavailable
 from ..saga.log.memory import MemoryLog
@@ -46,6 +47,8 @@ class FaultyLog(MemoryLog):
         self._ordered: deque[AppendMode] = deque()
         self._silent_until: dict[str, float] = {}
         self._mended_count = 0
+        self._is_elsewhere = False
+        self._elsewhere_count = 0
         self._beats: dict[str, float] = {}
 
     # Faults by verb
@@ -57,6 +60,15 @@ class FaultyLog(MemoryLog):
     def fall_silent(self, seconds: float, worker: str | None = None) -> None:
         """Answer nothing for so long, to one process or to all: no append, no question, no beat of a lease."""
         self._silent_until[worker or ""] = self._clock.seconds + seconds
+
+    @contextmanager
+    def from_elsewhere(self) -> Iterator[None]:
+        """Take what is appended meanwhile as another process's, which no fault strikes and no plan counts."""
+        self._is_elsewhere = True
+        try:
+            yield
+        finally:
+            self._is_elsewhere = False
 
     def mend(self) -> None:
         """Let nothing more go wrong, not even with the appends that are under way."""
@@ -86,7 +98,8 @@ class FaultyLog(MemoryLog):
 
     def _check_open(self) -> None:
         super()._check_open()
-        self.answer()
+        if not self._is_elsewhere:
+            self.answer()
 
     def _fault(self, number: int) -> AppendFault | None:
         if self.is_silent:
@@ -106,6 +119,15 @@ class FaultyLog(MemoryLog):
         ring: str | None = None,
     ) -> None:
         """See `Log.append`."""
+        if self._is_elsewhere:
+            await super().append(run_id, expected_version, records, standing, ring)
+            self._elsewhere_count -= 1
+            number = self._elsewhere_count
+            self._journal.add(
+                Appended(self._clock.seconds, "elsewhere", number, expected_version, records, None, run_id)
+            )
+            self._journal.written.add(number)
+            return
         self.append_count = number = self.append_count + 1
         fault = self._fault(number)
         self._journal.add(Appended(self._clock.seconds, self.worker, number, expected_version, records, fault, run_id))

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from ..saga.log.port import Record
 from .ledger import Kind
-from .plan import AppendFault, Cancel, Fault, HandlerFault
+from .plan import AppendFault, Fault, HandlerFault
+from .spoken import Spoken
 
-__all__ = ["Appended", "Booted", "Cancelled", "Entered", "Happening", "Journal", "Said"]
+__all__ = ["Appended", "Booted", "Entered", "Happening", "Journal", "Said", "Spoke"]
 
 
 class Booted(NamedTuple):
@@ -26,7 +27,7 @@ class Appended(NamedTuple):
     Attributes:
         seconds: when, in virtual time.
         worker: which process.
-        number: the how many-eth append of the simulation, from 1.
+        number: the how many-eth append of the simulation, from 1; below 0 where somebody elsewhere wrote it.
         expected_version: how many events the run had for that process.
         records: the further events.
         fault: what went wrong, as planned.
@@ -66,12 +67,12 @@ class Entered(NamedTuple):
     run_id: str = ""
 
 
-class Cancelled(NamedTuple):
-    """Somebody began to cancel the run."""
+class Spoke(NamedTuple):
+    """Somebody began to say something to the run that a plan has him say."""
 
     seconds: float
     worker: str
-    fault: Cancel
+    fault: Spoken
 
 
 class Said(NamedTuple):
@@ -92,7 +93,7 @@ class Said(NamedTuple):
     fault: None = None
 
 
-Happening = Booted | Appended | Entered | Cancelled | Said
+Happening = Booted | Appended | Entered | Spoke | Said
 
 
 @dataclass(slots=True)
@@ -128,4 +129,4 @@ class Journal:
 
 
 def _run_of(happening: Happening) -> str:
-    return "" if isinstance(happening, Booted | Cancelled) else happening.run_id
+    return "" if isinstance(happening, Booted | Spoke) else happening.run_id

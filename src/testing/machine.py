@@ -46,9 +46,9 @@ class SagaMachine(RuleBasedStateMachine):
     ```
 
     Each example boots and kills workers, stops them and lets them go on, starts runs, also one run at two workers at
-    once, cancels and waives, fails appends, handlers and the log, in any order. Then all faults stop, and every run has
-    to come to rest, with every invariant held. A failing example shrinks to the fewest steps that show it, and says
-    what happened to each run.
+    once, cancels, abandons, undoes, signals and waives, fails appends, handlers and the log, in any order. Then all
+    faults stop, and every run has to come to rest, with every invariant held. A failing example shrinks to the fewest
+    steps that show it, and says what happened to each run.
 
     Attributes:
         scenarios: what is run. Set it.
@@ -71,6 +71,7 @@ class SagaMachine(RuleBasedStateMachine):
             raise DefinitionError(f"{type(self).__name__}: set `scenarios` to what it is to run")
         self.cluster = Cluster(self.scenarios, lease_seconds=self.lease_seconds)
         self._is_broken = False
+        self._told = 0
 
     def value_of(self, scenario: Scenario, run_id: str) -> Any:  # noqa: ARG002 - for those who override it
         """Return the input of a run; the scenario's own, unless you override this."""
@@ -98,6 +99,17 @@ class SagaMachine(RuleBasedStateMachine):
 
     def _parked(self) -> Sequence[str]:
         return [run_id for run_id in self._known_runs() if self.cluster.state(run_id).status is RunStatus.PARKED]
+
+    def _completed(self) -> Sequence[str]:
+        return [run_id for run_id in self._known_runs() if self.cluster.state(run_id).status is RunStatus.COMPLETED]
+
+    def _signals(self) -> Sequence[tuple[str, str, Any]]:
+        scenarios = {scenario.saga.name: scenario for scenario in self.scenarios}
+        return [
+            (run_id, name, payload)
+            for run_id in self._running_runs()
+            for name, payload in scenarios[self.cluster.state(run_id).saga].signals
+        ]
 
     def _waivable(self) -> Sequence[tuple[str, str]]:
         return [(run_id, path) for run_id in self._parked() for path in _failed_undos(self.cluster.state(run_id))]
@@ -185,6 +197,33 @@ class SagaMachine(RuleBasedStateMachine):
     def cancel(self, run_id: str, at: str | None) -> None:
         """Cancel a run, at the process that has it or at another one."""
         self.cluster.cancel(run_id, at=at)
+
+    @precondition(lambda self: bool(self._running()) and bool(self._running_runs()))
+    @rule(run_id=_one_of(_running_runs), at=st.none() | _one_of(_running))
+    def abandon(self, run_id: str, at: str | None) -> None:
+        """Abandon a run, at the process that has it or at another one."""
+        self.cluster.abandon(run_id, at=at)
+
+    @precondition(lambda self: bool(self._running()) and bool(self._completed()))
+    @rule(run_id=_one_of(_completed), at=_one_of(_running))
+    def undo(self, run_id: str, at: str) -> None:
+        """Have a completed run undone."""
+        self.cluster.undo(run_id, at=at)
+
+    @precondition(lambda self: bool(self._running()) and bool(self._signals()))
+    @rule(signal=_one_of(_signals), at=st.none() | _one_of(_running), count=st.integers(1, 2))
+    def signal(self, signal: tuple[str, str, Any], at: str | None, count: int) -> None:
+        """Tell a run one of the signals of its scenario, once or twice under one key."""
+        run_id, name, payload = signal
+        self._told += 1
+        for _ in range(count):
+            self.cluster.signal(run_id, name, payload, key=f"{name} {self._told} by hand", at=at)
+
+    @precondition(lambda self: bool(self._running()) and bool(self._parked()))
+    @rule(run_id=_one_of(_parked), at=_one_of(_running))
+    def resume(self, run_id: str, at: str) -> None:
+        """Let a parked run go on as it is."""
+        self.cluster.resume(run_id, at=at)
 
     @precondition(lambda self: bool(self._running()) and bool(self._parked()))
     @rule(run_id=_one_of(_parked), at=_one_of(_running))

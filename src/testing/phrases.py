@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from ..saga import events as e
 from .ledger import Kind
 from .plan import AppendFault, AppendMode, HandlerFault, HandlerMode
+from .spoken import Abandon, Cancel, Deadline, Signal, Spoken, Undo
 
-__all__ = ["Phrases"]
+__all__ = ["Phrases", "said"]
 
 _APPEND_STRUCK = {
     AppendMode.FAIL_BEFORE: "the log did not answer, and had not written that {what}",
@@ -146,6 +147,22 @@ class Phrases:
 
     def _step(self, step: str) -> str:
         return f"{self._action(step)} ({step})"
+
+
+def said(spoken: Spoken) -> str:
+    """Return what somebody says to a run."""
+    where = " from elsewhere" * getattr(spoken, "elsewhere", False)
+    match spoken:
+        case Cancel():
+            return f"somebody cancels the run{where}"
+        case Abandon():
+            return f"somebody abandons the run{where}"
+        case Signal(name=name, payload=payload):
+            return f"somebody tells the run {name}: {payload!r}{where}"
+        case Undo():
+            return "somebody has the completed run undone"
+        case Deadline(seconds=seconds):
+            return f"the run is to end within {seconds:g} s"
 
 
 def _left(remaining: Sequence[e.Remaining]) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ..errors import DefinitionError
 from .ledger import Kind
+from .spoken import Abandon, Cancel, Deadline, Signal, Undo, positive
 
 __all__ = [
     "CRASHES",
@@ -78,7 +79,7 @@ class AppendFault:
     mode: AppendMode
 
     def __init__(self, at: int, mode: AppendMode | str) -> None:
-        object.__setattr__(self, "at", _positive("at", at))
+        object.__setattr__(self, "at", positive("at", at))
         object.__setattr__(self, "mode", _mode(AppendMode, mode))
 
     def __repr__(self) -> str:
@@ -115,7 +116,7 @@ class HandlerFault:
         object.__setattr__(self, "action", action)
         object.__setattr__(self, "mode", _mode(HandlerMode, mode))
         object.__setattr__(self, "kind", _mode(Kind, kind))
-        object.__setattr__(self, "entry", _positive("entry", entry))
+        object.__setattr__(self, "entry", positive("entry", entry))
         object.__setattr__(self, "for_good", for_good)
 
     def __repr__(self) -> str:
@@ -124,24 +125,7 @@ class HandlerFault:
         return f"HandlerFault({self.action!r}, {str(self.mode)!r}{kind}{entry}{', for_good=True' * self.for_good})"
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Somebody cancels the run.
-
-    Attributes:
-        after: as soon as this append is durable, counted as for an `AppendFault`.
-    """
-
-    after: int
-
-    def __init__(self, after: int) -> None:
-        object.__setattr__(self, "after", _positive("after", after))
-
-    def __repr__(self) -> str:
-        return f"Cancel({self.after})"
-
-
-Fault = AppendFault | HandlerFault | Cancel
+Fault = AppendFault | HandlerFault | Cancel | Abandon | Signal | Undo | Deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +159,6 @@ class Plan:
     def also(self, fault: Fault) -> "Plan":
         """Return this plan with a further fault."""
         return Plan(*self.faults, fault, order=self.order)
-
-
-def _positive(name: str, value: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise DefinitionError(f"{name}={value!r}; use a whole number from 1")
-    return value
 
 
 def _mode(modes: type[M], mode: str) -> M:

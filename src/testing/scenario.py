@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..actions.action import Action
+from ..actions.action import Action, checked_name
 from ..actions.handlers import Handler
 from ..errors import DefinitionError
 from ..saga.definition import Saga
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Entrance", "Scenario"]
 
-_ORDER = re.compile(r"retry|cancel|waive [0-9]+(\.[0-9]+)*")
+_ORDER = re.compile(r"retry|resume|cancel|abandon|waive [0-9]+(\.[0-9]+)*")
 
 
 class Entrance(NamedTuple):
@@ -56,8 +56,10 @@ class Scenario:
             and time limits stay those of the action itself.
         errors: by an action's name, what its handlers raise where a plan says `raises`, an exception or its class; for
             retry policies that look.
-        when_parked: what a person says when the run is parked, one after the other: `"retry"`, `"cancel"`, or
-            `"waive PATH"`.
+        when_parked: what a person says when the run is parked, one after the other: `"retry"`, `"resume"`, `"cancel"`,
+            `"abandon"`, or `"waive PATH"`.
+        signals: what somebody tells the run, as names and payloads, each when the run waits for a signal of its name;
+            the n-th of a name under the key `NAME-n`.
         tags: those of the run.
         run_id: its id.
         lease_seconds: how long a dead process keeps the run, in virtual seconds.
@@ -83,6 +85,7 @@ class Scenario:
     stand_ins: Iterable[Action[Any, Any]] = ()
     errors: Mapping[str, BaseException | type[BaseException]] = field(default_factory=dict)
     when_parked: tuple[str, ...] = ()
+    signals: tuple[tuple[str, Any], ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     run_id: str = "simulated"
     lease_seconds: float = 15.0
@@ -101,6 +104,7 @@ class Scenario:
         self.saga.input.encode(self.value)
         object.__setattr__(self, "errors", {name: _error(name, error) for name, error in self.errors.items()})
         object.__setattr__(self, "when_parked", _orders(self.when_parked))
+        object.__setattr__(self, "signals", _signals(self.signals))
         for what, given in (("stand_ins", [action.name for action in self.stand_ins]), ("errors", list(self.errors))):
             if unknown := sorted(set(given) - names):
                 raise DefinitionError(f"{what}: no action {unknown[0]!r} here; there are {', '.join(sorted(names))}")
@@ -150,8 +154,18 @@ def _error(name: str, error: object) -> BaseException:
 def _orders(orders: object) -> tuple[str, ...]:
     orders = (orders,) if isinstance(orders, str) else orders
     if not isinstance(orders, tuple | list) or not all(_ORDER.fullmatch(str(order)) for order in orders):
-        raise DefinitionError(f"when_parked={orders!r}; use 'retry', 'cancel' and 'waive PATH', in a tuple")
+        raise DefinitionError(
+            f"when_parked={orders!r}; use 'retry', 'resume', 'cancel', 'abandon' and 'waive PATH', in a tuple"
+        )
     return tuple(orders)
+
+
+def _signals(signals: object) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(signals, tuple | list) or not all(isinstance(one, tuple) and len(one) == 2 for one in signals):
+        raise DefinitionError(f"signals={signals!r}; use (name, payload), (name, payload), in a tuple")
+    for name, _ in signals:
+        checked_name("signal", name)
+    return tuple(signals)
 
 
 def _parts(action: Action[Any, Any]) -> dict[Kind, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..saga.events import RunStatus
 from .plays import HANGS, LANDS_AND_HANGS, LATE, LOSES, OK, RAISES, VANISHES, Step
-from .shapes import Block, How, Node, Shape, par, seq
+from .shapes import Block, Commit, Hear, How, Node, Shape, Sleep, par, seq
 
 __all__ = ["SHAPES", "shape"]
 
@@ -172,7 +172,49 @@ _PLAIN = (
     _undone("plain-undo-flaky", seq(Step("a", plain=True, undo=(RAISES,), seconds=1.0), _fails())),
 )
 
-SHAPES: tuple[Shape, ...] = _SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN
+_ONE, _TWO = (("x", "1"),), (("x", "1"), ("x", "2"))
+"""What a shape is told."""
+
+_WAITING = (
+    _done("sleeps-no-time", seq(Sleep(0), *_ok("a"))),
+    _done("sleeps-and-keeps-its-place", seq(*_ok("a"), Sleep(0.3), *_ok("b"))),
+    _done("sleeps-and-is-let-go-of", seq(*_ok("a"), Sleep(30.0), *_ok("b"))),
+    _undone("sleeps-then-fails", seq(*_ok("a"), Sleep(30.0), _fails())),
+    _done("sleeps-abreast", par(seq(Sleep(2.0), *_ok("a")), seq(Sleep(30.0), *_ok("b")), Step("c"))),
+    _undone("sleeps-beside-one-that-fails", par(seq(*_ok("a"), Sleep(30.0)), Step("f", do=RAISES, seconds=1.0))),
+    _done("hears", seq(*_ok("a"), Hear("x"), *_ok("b")), signals=_ONE),
+    _done("hears-twice", seq(Hear("x"), *_ok("a"), Hear("x", 50.0), *_ok("b")), signals=_TWO),
+    _done("hears-in-time", seq(*_ok("a"), Hear("x", 0.8), *_ok("b")), signals=_ONE, or_else=_OR_UNDONE),
+    _undone("hears-too-late", seq(*_ok("a"), Hear("x", 5.0), *_ok("b"))),
+    _undone("hears-a-little-too-late", seq(*_ok("a"), Hear("x", 0.3), *_ok("b"))),
+    _done("hears-too-late-and-goes-on", seq(*_ok("a"), _caught(Hear("x", 0.3), Step("c")), *_ok("b"))),
+    _done("hears-beside-a-step", seq(par(seq(Hear("x"), *_ok("a")), Step("b", seconds=1.0)), *_ok("c")), signals=_ONE),
+    _done("two-hear-one-name", par(seq(Hear("x"), *_ok("a")), seq(Hear("x"), *_ok("b"))), signals=_TWO),
+    _done(
+        "hears-deep-down",
+        par(seq(par(seq(par(seq(Hear("x"), Sleep(0.1))))), *_ok("a")), seq(Sleep(20.0), *_ok("b"))),
+        signals=_ONE,
+    ),
+    _undone("hears-then-fails", seq(*_ok("a"), Hear("x"), *_ok("b"), _fails()), signals=_ONE),
+)
+
+_COMMITTED = (
+    _done("commits", seq(*_ok("a"), Commit(), *_ok("b"))),
+    _done("commits-first", seq(Commit(), *_ok("a"))),
+    _done("commits-last", seq(*_ok("a"), Commit())),
+    _done("commits-twice", seq(*_ok("a"), Commit(), *_ok("b"), Commit())),
+    _done("commits-in-a-branch", par(seq(*_ok("a"), Commit(), *_ok("b")), seq(Sleep(1.5), *_ok("c")))),
+    _undone("fails-before-its-commit", seq(*_ok("a"), _fails(), Commit())),
+    _parked("fails-past-its-commit", seq(*_ok("a"), Commit(), _fails())),
+    _parked("raises-past-its-commit", seq(*_ok("a"), Commit(), Block(How.RAISE))),
+    _done("fails-past-its-commit-and-is-retried", seq(Commit(), Step("a", do=(RAISES,) * 12)), orders=("retry",) * 4),
+    _done("hears-past-its-commit", seq(*_ok("a"), Commit(), Hear("x"), *_ok("b")), signals=_ONE),
+    _done("sleeps-before-and-past-its-commit", seq(*_ok("a"), Sleep(5.0), Commit(), Sleep(5.0), *_ok("b"))),
+)
+
+SHAPES: tuple[Shape, ...] = (
+    _SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN + _WAITING + _COMMITTED
+)
 
 
 def shape(name: str) -> Shape:

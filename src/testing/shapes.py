@@ -12,21 +12,23 @@ from enum import Enum, auto
 from functools import cached_property
 
 from ..actions.action import Action
-from ..errors import ActionError
+from ..errors import ActionError, SignalTimedOut
 from ..saga.definition import Saga
 from ..saga.events import RunResumed, RunStatus
 from ..saga.run import Run
-from .plan import AppendFault
+from .plan import AppendFault, Fault, HandlerFault
 from .plays import Failure, Step, action_of
 from .scenario import Scenario
+from .simulate import simulate
 from .simulation import Simulation
 
-__all__ = ["Block", "How", "Node", "Shape", "par", "seq"]
+__all__ = ["Block", "Commit", "Hear", "How", "Node", "Shape", "Sleep", "par", "seq"]
 
 LEASE_SECONDS = 2.0
 LIMIT_SECONDS = 600.0
 INPUT = "in"
 
+FORWARD_ATTEMPTS = 10
 MOST_FAULTS = 2
 """More crashes than that may use up a step's attempts, and so change how the run ends."""
 
@@ -64,7 +66,28 @@ class How(Enum):
     """Begun, and not waited for; of steps only."""
 
 
-Node = Step | Block
+@dataclass(frozen=True)
+class Sleep:
+    """The saga sleeps."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Hear:
+    """The saga waits for a signal, and what comes after it shows its payload."""
+
+    signal: str
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The saga passes its point of no return."""
+
+
+Wait = Sleep | Hear | Commit
+Node = Step | Block | Wait
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,7 @@ class Shape:
         or_else: how else they may stand under faults, which make the outcome of an attempt unknown.
         orders: what a person says when the run is parked, one after the other: `retry`, or `waive PATH`.
         settle_seconds: how long after the run's end the world may still move.
+        signals: what it is told when it waits for that, as names and texts.
     """
 
     name: str
@@ -86,6 +110,7 @@ class Shape:
     or_else: tuple[RunStatus, ...] = ()
     orders: tuple[str, ...] = ()
     settle_seconds: float = 0.0
+    signals: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -118,6 +143,7 @@ class Shape:
             INPUT,
             actions=self.actions,
             when_parked=self.orders,
+            signals=self.signals,
             run_id=self.name,
             lease_seconds=LEASE_SECONDS,
             limit_seconds=LIMIT_SECONDS,
@@ -138,7 +164,7 @@ class Shape:
         allowed = {step.name: step for step in self.steps}
         resumed = any(isinstance(event, RunResumed) for event in simulation.events)
         for step in simulation.state.steps.values():
-            limit = allowed[step.action].attempts
+            limit = _limit(allowed[step.action], simulation)
             assert resumed or step.attempts <= limit, f"step {step.path}: {step.attempts} attempts of {limit}"
             message = step.undo_error.message if step.undo_error and step.undo_error.type == "AssertionError" else ""
             assert not message, f"step {step.path}: {message}"
@@ -147,8 +173,11 @@ class Shape:
         """Attempts are bounded, and what goes wrong with the log alone changes nothing about the end."""
         allowed = {step.name: step for step in self.steps}
         for step in simulation.state.steps.values() if not self.orders else ():
-            limit = allowed[step.action].attempts
+            limit = _limit(allowed[step.action], simulation)
             assert step.attempts <= limit, f"step {step.path}: {step.attempts} attempts of {limit}"
+        if self.signals and simulation.state.output is not None and all(map(_keeps_the_output, simulation.plan)):
+            expected = simulate(replace(self.scenario, holds=None)).output
+            assert simulation.output == expected, f"it returned {simulation.output}, and not {expected}"
         if (
             self.end is not None
             and len(simulation.fired) <= MOST_FAULTS
@@ -158,10 +187,19 @@ class Shape:
             assert simulation.status in ends, f"{simulation.status}, and not {' or '.join(sorted(ends))}"
 
 
+def _limit(step: Step, simulation: Simulation) -> int:
+    """Return how many attempts a step has: past the point of no return as many as an undo would, if that is more."""
+    return max(step.attempts, FORWARD_ATTEMPTS) if simulation.state.commits else step.attempts
+
+
+def _keeps_the_output(fault: Fault) -> bool:
+    return not isinstance(fault, HandlerFault)
+
+
 def _steps(node: Node) -> Iterator[Step]:
     if isinstance(node, Step):
         yield node
-    else:
+    elif isinstance(node, Block):
         for inner in node.nodes:
             yield from _steps(inner)
 
@@ -169,6 +207,8 @@ def _steps(node: Node) -> Iterator[Step]:
 def _renamed(node: Node, prefix: str) -> Node:
     if isinstance(node, Step):
         return replace(node, name=prefix + node.name)
+    if not isinstance(node, Block):
+        return node
     return replace(node, nodes=tuple(_renamed(inner, prefix) for inner in node.nodes))
 
 
@@ -176,12 +216,14 @@ async def _walk(run: Run, node: Node, value: str, actions: dict[str, Action[str,
     """Walk a tree; each step's input is what came before it, so that it shows what a replay was given."""
     if isinstance(node, Step):
         return await run.do(actions[node.name], value)
+    if not isinstance(node, Block):
+        return await _wait(run, node, value)
     match node.how:
         case How.SEQ | How.CAUGHT:
             for inner in node.nodes:
                 try:
                     value = await _walk(run, inner, value, actions)
-                except ActionError:
+                except (ActionError, SignalTimedOut):
                     if node.how is How.SEQ:
                         raise
             return value
@@ -199,11 +241,22 @@ async def _walk(run: Run, node: Node, value: str, actions: dict[str, Action[str,
             return await _by_hand(run, node, value, actions)
 
 
+async def _wait(run: Run, node: Wait, value: str) -> str:
+    match node:
+        case Sleep(seconds):
+            await run.sleep(seconds)
+        case Hear(signal, timeout_seconds):
+            return f"{value}<{await run.wait_for(signal, str, timeout_seconds=timeout_seconds)}"
+        case Commit():
+            await run.commit()
+    return value
+
+
 async def _again(run: Run, nodes: tuple[Node, ...], value: str, actions: dict[str, Action[str, str]]) -> str:
     for inner in nodes[:-1]:
         try:
             return await _walk(run, inner, value, actions)
-        except ActionError:
+        except (ActionError, SignalTimedOut):
             continue
     return await _walk(run, nodes[-1], value, actions)
 

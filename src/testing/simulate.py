@@ -102,6 +102,7 @@ def _simulated(scenario: Scenario, plan: Plan, *, here: bool) -> Simulation:
         seconds=stage.clock.seconds,
         process_count=len(stage.processes),
         told=tuple(stage.client.told),
+        heard=tuple(stage.client.heard),
         here=here,
         asked_outside=frozenset(what for process in stage.processes for what in process.asked_outside),
         violations=(),
@@ -118,7 +119,7 @@ class _Stage:
         self.journal = Journal()
         self.log = FaultyLog(self.clock, plan, self.journal)
         self.ledger = Ledger(self.log.length)
-        self.client = Client(scenario, plan, self.journal, self.clock, here=here)
+        self.client = Client(scenario, plan, self.journal, self.log, self.clock, here=here)
         self.log.appended = lambda number: self.client.appended(number, self.log.worker)
         self.processes: list[Process] = []
         self._scenario = scenario

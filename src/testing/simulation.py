@@ -14,6 +14,7 @@ from .journal import Journal
 from .ledger import Note
 from .plan import Fault, Plan
 from .scenario import Scenario
+from .spoken import Spoken
 from .story import told
 
 __all__ = ["Simulation"]
@@ -33,6 +34,7 @@ class Simulation:
         seconds: how long it took, in virtual time.
         process_count: how many processes it took.
         told: what the client was told of the run, in order.
+        heard: what people said to the run, and were told that it is heard.
         here: the client's process hosted the run.
         asked_outside: what the handlers asked for that there is none of in a simulation.
         violations: what was wrong.
@@ -47,6 +49,7 @@ class Simulation:
     seconds: float
     process_count: int
     told: tuple[RunStatus, ...]
+    heard: tuple[Spoken, ...]
     here: bool
     asked_outside: frozenset[str]
     violations: tuple[Violation, ...]

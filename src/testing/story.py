@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ..saga.codec import EventCodec
 from ..saga.events import Event
 from .checker import Violation, place_of
-from .journal import Appended, Booted, Cancelled, Entered, Journal, Said
-from .phrases import Phrases
+from .journal import Appended, Booted, Entered, Journal, Said, Spoke
+from .phrases import Phrases, said
 
 if TYPE_CHECKING:
     from .simulation import Simulation
@@ -55,8 +55,8 @@ def _lines(events: Sequence[Event], journal: Journal, broken: Mapping[int, Seque
             case Entered(seconds, worker, kind, action, step, fault=fault):
                 if fault is not None:
                     yield _fault(seconds, worker, phrases.struck_entry(fault, kind, action, step))
-            case Cancelled(seconds, worker, _):
-                yield _fault(seconds, worker, "somebody cancels the run")
+            case Spoke(seconds, worker, fault=spoken):
+                yield _fault(seconds, worker, said(spoken))
             case Appended(seconds, worker, number, version, records, fault):
                 end = version + len(records) if number in journal.written else next_place
                 for place in range(max(next_place, version), min(end, len(events))):

@@ -40,6 +40,7 @@ def fault_plans(
     max_faults: int = 3,
     modes: Modes = ALL_MODES,
     cancels: bool = True,
+    commands: bool = True,
     orders: bool = True,
 ) -> st.SearchStrategy[Plan]:
     """Draw plans of faults for a scenario; every fault of a plan strikes.
@@ -52,12 +53,13 @@ def fault_plans(
         max_faults: how many faults a plan holds at most.
         modes: what goes wrong.
         cancels: whether somebody may cancel the run.
+        commands: whether somebody may say something else to it, as for `explore`.
         orders: whether parallel branches end in any order.
 
     Raises:
         DefinitionError: one of the modes is none.
     """
-    return _fault_plans(scenario, max_faults, as_modes(modes), cancels=cancels, orders=orders)
+    return _fault_plans(scenario, max_faults, as_modes(modes), cancels=cancels, commands=commands, orders=orders)
 
 
 @st.composite
@@ -68,12 +70,13 @@ def _fault_plans(
     modes: tuple[AppendMode | HandlerMode, ...],
     *,
     cancels: bool,
+    commands: bool,
     orders: bool,
 ) -> Plan:
     count = draw(st.integers(0, max_faults))
     plan = Plan(order=draw(st.integers(0, ORDERS)) if orders else 0)
     for _ in range(count):
-        next_ones = tuple(next_faults(simulate(scenario, plan), modes, cancels=cancels))
+        next_ones = tuple(next_faults(simulate(scenario, plan), modes, cancels=cancels, commands=commands))
         if not next_ones:
             break
         plan = plan.also(next_ones[draw(st.integers(0, len(next_ones) - 1))])
@@ -143,4 +146,6 @@ def _named(node: Node, names: Iterator[str]) -> Node:
     """Return the tree with a name of its own for each step."""
     if isinstance(node, Step):
         return replace(node, name=next(names))
+    if not isinstance(node, Block):
+        return node
     return Block(node.how, tuple(_named(inner, names) for inner in node.nodes), node.limit)

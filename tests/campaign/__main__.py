@@ -13,7 +13,10 @@ from collections.abc import Sequence
 
 from tests.campaign.parts import PARTS
 
-_FAULTS = ("kills", "kills inside compensation", "zombies", "lost replies", "terminated backends", "restarts", "runs")
+_FAULTS = (
+    *("kills", "kills inside compensation", "zombies", "lost replies", "terminated backends", "restarts"),
+    *("signals", "cancels", "runs"),
+)
 
 STORIES = 10
 """So many of the runs that breached something are told in full, for each part."""

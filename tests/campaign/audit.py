@@ -63,14 +63,17 @@ def audit(facts: Facts) -> list[str]:
 def nobody_steals(facts: Facts) -> Iterator[str]:
     """A run changes hands when its owner has fallen silent or gone, or when a person has resumed it; else never.
 
-    A worker whose lease had lapsed claims what it has anew: that changes nothing.
+    A worker whose lease had lapsed claims what it has anew: that changes nothing. A run that has waited may have been
+    let go of, and is whoever's claims it first then.
     """
     owner = resumed = None
+    has_waited = False
     for event in facts.events:
         if isinstance(event, e.RunResumed):
             resumed = owner
+        has_waited |= isinstance(event, e.TimerSet | e.SignalAwaited)
         if isinstance(event, e.RunClaimed):
-            was_well = owner not in (None, resumed, event.worker) and owner not in facts.gone
+            was_well = owner not in (None, resumed, event.worker) and owner not in facts.gone and not has_waited
             if was_well and not event.lapsed:
                 yield f"{event.worker} took it from {owner}, who was well"
             owner = event.worker

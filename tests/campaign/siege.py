@@ -17,6 +17,7 @@ from amends.saga import events as e
 from tests.campaign.audit import Facts, audit
 from tests.campaign.crew import Crew, Hand
 from tests.campaign.ledger import At, Ledger, Line, Tail
+from tests.campaign.people import People
 from tests.campaign.trips import SHAPES, Agency, Trip
 from tests.campaign.watch import Watch, watching
 from tests.campaign.worker import Post, Start
@@ -78,6 +79,7 @@ class Siege:
         self._acknowledged: set[str] = set()
         self._undoing: Counter[int] = Counter()
         self._undone_by: set[int] = set()
+        self.people = People(self, seed)
 
     def _plan(self) -> Iterator[Start]:
         number = 0
@@ -142,6 +144,7 @@ class Siege:
 
     async def heal(self) -> None:
         """Let all runs come to rest, with whoever is alive; as an operator, set going what only waits for one."""
+        self.people.may_cancel = False
         while self._again:
             await self._start(self._again.pop())
         # A start that a living worker has yet to make is not waited for: nobody was told of it.
@@ -155,6 +158,7 @@ class Siege:
                 await self.client.handle(run_id).retry(by="campaign", reason="the faults are over")
                 self.watch.unfinished.add(run_id)
                 self.watch.parked.pop(run_id, None)
+        await self.people.fall_silent()
         for run_id in sorted(self.watch.unfinished):
             self._breach(run_id, "liveness: it has not come to rest")
 
@@ -191,6 +195,7 @@ class Siege:
         if followed != events:
             self._breach(run_id, f"followed {len(followed)} of {len(events)} events")
         breaches = audit(Facts(events, lines, continued, self.watch.claims_seen[run_id]))
+        breaches += self.people.breaches(run_id, events)
         for breach in breaches:
             self._breach(run_id, breach)
         if breaches or run_id in self.watch.unfinished:
@@ -241,7 +246,12 @@ async def besieged(
             await siege.top_up()
             for _ in range(hands):
                 siege.hire()
+            speaking = asyncio.create_task(siege.people.go_on())
             yield siege
+            speaking.cancel()
+            await asyncio.wait({speaking})
+            if not speaking.cancelled():
+                speaking.result()
     ledger.close()
     siege.ledger.close()
 

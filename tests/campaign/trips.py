@@ -4,6 +4,7 @@ How a run goes follows from its input alone, so that any worker can take it over
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import time
@@ -13,10 +14,14 @@ from typing import Any, Self
 from pydantic import BaseModel
 from tenacity import stop_after_attempt, wait_fixed
 
-from amends import Action, ActionError, Call, Coordinator, Run, Saga
+from amends import Action, ActionError, Call, Coordinator, Run, Saga, SignalTimedOut
 from tests.campaign.ledger import At, Ledger
 
 __all__ = ["SHAPES", "Agency", "Leg", "Ticket", "Trip"]
+
+
+NAP_SECONDS = 1.2
+"""So long that a worker lets go of a run that only waits."""
 
 
 class Leg(BaseModel):
@@ -75,6 +80,8 @@ class Agency:
             self._detour,
             self._papers,
             self._stubborn,
+            self._naps,
+            self._asks,
             self._march,
         ]
         self.sagas = [_saga(shape) for shape in shapes]
@@ -215,6 +222,30 @@ class Agency:
         await run.do(self.book, next(legs))
         await self._end(run, trip)
 
+    async def _naps(self, run: Run, trip: Trip) -> None:
+        """Sleeps so long that its worker lets go of it, beside a branch that goes on."""
+        legs = _legs(trip)
+        await run.do(self.book, next(legs))
+
+        async def branch() -> None:
+            await run.sleep(0.1)
+            await run.do(self.rent, next(legs))
+
+        await run.all(run.sleep(NAP_SECONDS), branch())
+        await run.do(self.pay, next(legs))
+        await self._end(run, trip)
+
+    async def _asks(self, run: Run, trip: Trip) -> None:
+        """Waits for an answer for as long as it takes, and for another one a while; which comes first, nobody knows."""
+        legs = _legs(trip)
+        await run.do(self.book, next(legs))
+        await run.wait_for("answer", int)
+        await run.do(self.pay, next(legs))
+        with contextlib.suppress(SignalTimedOut):
+            await run.wait_for("answer", int, timeout_seconds=NAP_SECONDS)
+            await run.do(self.rent, next(legs))
+        await self._end(run, trip)
+
     async def _march(self, run: Run, trip: Trip) -> None:
         for _ in range(trip.steps):
             await run.do(self.book, Leg(seconds=0.01))
@@ -225,7 +256,7 @@ class Agency:
             await run.do(self.reject, Leg(fails=1_000))
 
 
-SHAPES = ("chain", "wide", "nested", "early", "detour", "papers", "stubborn")
+SHAPES = ("chain", "wide", "nested", "early", "detour", "papers", "stubborn", "naps", "asks")
 """The names of the sagas."""
 
 

@@ -50,10 +50,26 @@ class Odd(_Counted):
     scenarios = several("branch-fails", "late", "undo-fails-beside", "plain-late", "probed", "gather-fails")
 
 
+class Waiting(_Counted):
+    """What sleeps, hears signals, in time and too late, and passes its point of no return."""
+
+    scenarios = several(
+        "sleeps-and-is-let-go-of",
+        "hears-twice",
+        "hears-a-little-too-late",
+        "two-hear-one-name",
+        "sleeps-beside-one-that-fails",
+        "hears-past-its-commit",
+        "fails-past-its-commit-and-is-retried",
+    )
+
+
 TestPlain = Plain.TestCase
 TestPlain.settings = SETTINGS
 TestOdd = Odd.TestCase
 TestOdd.settings = SETTINGS
+TestWaiting = Waiting.TestCase
+TestWaiting.settings = SETTINGS
 
 
 # What it finds in a saga that is wrong

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from amends.testing import Report, explore, simulate
+from amends.testing import Plan, Report, Signal, explore, simulate
 from amends.testing.journal import Appended
 from amends.testing.plan import CUTS
 from amends.testing.shape_list import SHAPES
@@ -54,7 +54,7 @@ def test_the_same_for_a_run_that_is_left_to_the_workers(shape: Shape) -> None:
     "shape", [shape for shape in SHAPES if APPENDS[shape.name] <= ALL_PAIRS_UP_TO], ids=lambda shape: shape.name
 )
 def test_recovery_goes_wrong_as_well(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS, cancels=False))
+    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS, cancels=False, commands=False))
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,27 @@ def test_recovery_goes_wrong_as_well(shape: Shape) -> None:
     ids=lambda shape: shape.name,
 )
 def test_recovery_goes_wrong_in_longer_shapes(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS[1:], cancels=False))
+    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS[1:], cancels=False, commands=False))
+
+
+SIGNALLED = [shape for shape in SHAPES if shape.signals]
+
+
+@every_shape
+@pytest.mark.parametrize("here", [True, False], ids=["here", "anywhere"])
+def test_somebody_elsewhere_writes_to_the_run_between_any_two_appends(shape: Shape, here: bool) -> None:
+    """Nobody waits for what he says: the owner meets it at its next append, and everything goes on as it would have."""
+    for at in range(1, APPENDS[shape.name] + 1):
+        few = Plan(Signal(at, "unheard"))
+        many = Plan(Signal(at, "unheard"), Signal(at, "unheard", key="again"), Signal(at + 1, "unheard", key="later"))
+        for plan in (few, many):
+            simulate(shape.scenario, plan, here=here).check()
+            counted["simulated schedules"] += 1
+
+
+@pytest.mark.parametrize("shape", SIGNALLED, ids=lambda shape: shape.name)
+def test_a_signal_comes_at_any_time_and_the_worker_dies_after_it(shape: Shape) -> None:
+    """Early, late, twice under one key, from elsewhere, and in pairs with all that happens to a worker."""
+    report = explore(shape.scenario, 2, modes=CUTS[1:], cancels=False)
+    assert report.commands > 0
+    assert_all_is_well(report)

@@ -9,13 +9,14 @@ from typing import Any
 from tenacity import stop_after_attempt, wait_fixed
 
 from amends import Action, Call, Run, Saga
+from amends.saga import events as e
 from amends.saga.events import ParkReason, RunClaimed, RunStatus
-from amends.testing import HandlerFault, Kind, Scenario, Simulation, World, simulate
+from amends.testing import Cancel, HandlerFault, Kind, Scenario, Simulation, World, simulate
 from amends.testing.ledger import Act
 from amends.testing.plays import RAISES, Step
 from amends.testing.scenario_checks import replays_ask_the_same
 from amends.testing.shape_list import shape
-from amends.testing.shapes import Block, How, Shape, par, seq
+from amends.testing.shapes import Block, Hear, How, Node, Shape, Sleep, par, seq
 
 __all__ = ["SCENARIOS", "scenario", "wrong"]
 
@@ -281,6 +282,50 @@ def _has_keys_of_its_own(simulation: Simulation) -> None:
     assert not shared, "two runs share a key"
 
 
+# Waits
+
+
+async def hears_two(run: Run, value: str) -> None:
+    """What it asks for shows which signal it was given; the sleep has it called anew, over what is on record."""
+    await run.do(FIRST, await run.wait_for("x", str, timeout_seconds=0.9))
+    await run.do(SECOND, await run.wait_for("x", str, timeout_seconds=0.9))
+    await run.sleep(5.0)
+
+
+def _deep(levels: int) -> Node:
+    return par(_deep(levels - 1)) if levels else seq(Hear("x"), Sleep(0.1))
+
+
+_DEEP = Shape(
+    "deep-branches",
+    par(seq(_deep(8), Step("a")), seq(Sleep(20.0), Step("b"))),
+    RunStatus.COMPLETED,
+    signals=(("x", "1"),),
+)
+
+
+def _goes_on_at_once(simulation: Simulation) -> None:
+    """A branch does not wait for what another one waits for."""
+    began = [event.occurred_at for event in simulation.events if isinstance(event, e.ActionStarted)]
+    if not simulation.fired and began:
+        late = (began[0] - simulation.events[0].occurred_at).total_seconds()
+        assert late < 10.0, f"the first step began after {late} s"
+
+
+def _is_called_off_at_once(simulation: Simulation) -> None:
+    events = simulation.events
+    place = next((place for place, event in enumerate(events) if isinstance(event, e.RunFailing)), None)
+    if place is not None and place + 1 < len(events) and all(isinstance(fault, Cancel) for fault in simulation.fired):
+        late = (events[place + 1].occurred_at - events[place].occurred_at).total_seconds()
+        assert late < 3.0, f"its owner took {late} s to hear that it is called off"
+
+
+def _serves_the_first_first(simulation: Simulation) -> None:
+    for step in simulation.state.steps.values():
+        expected = {"a": "1", "b": "2"}[step.action]
+        assert f"<{expected}" in step.input, f"{step.action} got {step.input}"
+
+
 def _with(of: Shape, holds: Callable[[Simulation], None]) -> Scenario:
     plain = of.scenario
 
@@ -308,5 +353,10 @@ SCENARIOS: dict[str, Scenario] = {of.saga.name: of for of in (*_ACCOUNTS, *_CHAN
     "all branches are waited for": _with(_CAUGHT_BRANCHES, _waits_for_all),
     "two-branches-then-one": _TWO_BRANCHES.scenario,
     "all are waited for": _with(shape("caught-abreast"), _waits_for_all),
+    "parked for a while": replace(shape("undo-fails").scenario, settle_seconds=5.0),
     "keys of two runs": _with(shape("one"), _has_keys_of_its_own),
+    "two are told at once": _scenario("hears-two", hears_two, [FIRST, SECOND], "in", ends=None),
+    "deep branches": _with(_DEEP, _goes_on_at_once),
+    "is called off at once": _with(shape("patient"), _is_called_off_at_once),
+    "first come, first served": _with(shape("two-hear-one-name"), _serves_the_first_first),
 }

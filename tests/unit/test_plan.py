@@ -4,11 +4,22 @@ import pytest
 from hypothesis import given
 
 from amends import Action, DefinitionError, Run, Saga
-from amends.testing import AppendFault, Cancel, HandlerFault, Plan, Scenario, simulate
+from amends.testing import (
+    Abandon,
+    AppendFault,
+    Cancel,
+    Deadline,
+    HandlerFault,
+    Plan,
+    Scenario,
+    Signal,
+    Undo,
+    simulate,
+)
 from amends.testing.shape_list import shape
 from amends.testing.strategies import fault_plans
 
-NAMES = {"AppendFault": AppendFault, "Cancel": Cancel, "HandlerFault": HandlerFault, "Plan": Plan}
+NAMES = {kind.__name__: kind for kind in (Abandon, AppendFault, Cancel, Deadline, HandlerFault, Plan, Signal, Undo)}
 
 
 @given(fault_plans(shape("last-fails").scenario))

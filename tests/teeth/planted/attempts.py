@@ -61,8 +61,8 @@ OUTCOMES = (
     tooth(
         "an unknown attempt does not count",
         ATTEMPTS,
-        "self._retry_at(action.work, step.started_at, attempt, error, unknown=True)",
-        "self._retry_at(action.work, step.started_at, 1, error, unknown=True)",
+        "attempt - step.budget_from, error, unknown=True",
+        "1, error, unknown=True",
         "one",
     ),
 )
@@ -93,7 +93,7 @@ ON_UNKNOWN = (
     tooth(
         "a person who is to decide is asked at the end only",
         STATE,
-        "    elif isinstance(event, e.ActionUnknown) and event.parks:\n",
+        "    elif event.parks:\n",
         "    elif False:\n",
         "parks-beside-another",
     ),

@@ -3,6 +3,7 @@
 from tests.teeth.planted.places import (
     ASKING,
     ATTEMPTS,
+    CALLING,
     DECISIONS,
     DRIVER,
     HOSTING,
@@ -14,32 +15,21 @@ from tests.teeth.planted.places import (
 )
 from tests.teeth.tooth import Patch, Tooth, tooth
 
-_FLUSH = """        await self._append(batch)
-        self._outbox.appended(batch)
-        self._host.observers.recorded(self.state, batch.events)
-        self.acknowledged.settle(None)
-        for event in batch.events:
-            effect = effect_of(event)
-            if effect is not None:
-                self._carry_out(effect)
+_APPEND = """        try:
+            await self._append(batch)
 """
-_FLUSH_TOO_EARLY = """        for event in batch.events:
-            effect = effect_of(event)
-            if effect is not None:
-                self._carry_out(effect)
-        await self._append(batch)
-        self._outbox.appended(batch)
-        self._host.observers.recorded(self.state, batch.events)
-        self.acknowledged.settle(None)
+_APPEND_TOO_LATE = """        self._follow(batch.events)
+        try:
+            await self._append(batch)
 """
 
 TEETH: tuple[Tooth, ...] = (
     tooth(
         "a success is recorded twice",
         DRIVER,
-        "            self.take(moment)\n        except ValueTooLarge as error:\n            self.take(m.AttemptUnknown",
-        "            self.take(moment)\n            self.take(moment)\n"
-        "        except ValueTooLarge as error:\n            self.take(m.AttemptUnknown",
+        "            self._take_result(moment)\n        except Exception as error:\n",
+        "            self._take_result(moment)\n            self._take_result(moment)\n"
+        "        except Exception as error:\n",
         "one",
     ),
     tooth(
@@ -87,7 +77,7 @@ TEETH: tuple[Tooth, ...] = (
         "        if True:\n            self._driver.take",
         "three",
     ),
-    tooth("a handler is entered before that is durable", DRIVER, _FLUSH, _FLUSH_TOO_EARLY, "three"),
+    tooth("a handler is entered before that is durable", DRIVER, _APPEND, _APPEND_TOO_LATE, "three"),
     tooth(
         "a claim that begins an undo calls it crashed",
         DRIVER,
@@ -105,7 +95,7 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "an undo that was under way is not taken up",
         DRIVER,
-        "            if step.undo is UndoStatus.RUNNING:\n",
+        "            if step.undo is UndoStatus.RUNNING and not self._under_way.goes_on(step):\n",
         "            if False:\n",
         "last-fails",
     ),
@@ -120,16 +110,15 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a failing run tries again",
         DECISIONS,
-        "    retry_at = ended.retry_at if state.status is RunStatus.RUNNING else None\n",
-        "    retry_at = ended.retry_at\n",
+        "        error=ended.error,\n        retry_at=ended.retry_at if running else None,\n        parks=running and",
+        "        error=ended.error,\n        retry_at=ended.retry_at,\n        parks=running and",
         "gather-fails-beside-a-flaky-one",
     ),
     tooth(
         "what succeeds late is not recorded",
         DECISIONS,
-        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n",
-        "def _attempt_succeeded(_: RunState, ended: m.AttemptSucceeded, now: datetime) -> tuple[Event, ...]:\n"
-        "    if _.status is not RunStatus.RUNNING:\n        return ()\n",
+        "    if state.status.ended:\n        return ()  # It was abandoned meanwhile.\n",
+        "    if state.status is not RunStatus.RUNNING:\n        return ()\n",
         "gather-fails",
     ),
     Tooth(
@@ -137,9 +126,9 @@ TEETH: tuple[Tooth, ...] = (
         (
             Patch(DECISIONS, "            if running and not state.active:\n", "            if running:\n"),
             Patch(
-                DRIVER,
-                "if self._verdict and self.state.status is RunStatus.RUNNING and not self.state.active:",
-                "if self._verdict and self.state.status is RunStatus.RUNNING:",
+                CALLING,
+                "if self._verdict and self._state.status is RunStatus.RUNNING and not self._state.active:",
+                "if self._verdict and self._state.status is RunStatus.RUNNING:",
             ),
         ),
         ("detached",),
@@ -196,15 +185,15 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a failure wipes out that an earlier attempt is unknown",
         STATE,
-        "StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED)\n\n\ndef _settle(",
-        "StepStatus.FAILED)\n\n\ndef _settle(",
+        "StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED, event.occurred_at)",
+        "StepStatus.FAILED, event.occurred_at)",
         "last-fails-thrice",
     ),
     tooth(
         "attempts are counted from one again and again",
         ATTEMPTS,
-        "self._retry_at(action.work, step.started_at, attempt, error, unknown=False)",
-        "self._retry_at(action.work, step.started_at, 1, error, unknown=False)",
+        "attempt - step.budget_from, error, unknown=False",
+        "1, error, unknown=False",
         "last-fails-thrice",
     ),
     tooth(

@@ -1,13 +1,13 @@
 """Bugs that the kit does not see, and why. One that it comes to see moves to the teeth."""
 
-from tests.teeth.planted.places import DECISIONS, DRIVER, HOSTING, STANDING
+from tests.teeth.planted.places import CALLING, DECISIONS, HOSTING, STANDING
 from tests.teeth.tooth import Tooth, tooth
 
 GAPS: tuple[Tooth, ...] = (
     tooth(
         "an ended run stays in the table of unfinished runs",
         STANDING,
-        "case e.RunParked() | e.RunCompleted() | e.RunCompensated():",
+        "case e.RunParked() | e.RunCompleted() | e.RunCompensated() | e.RunAbandoned():",
         "case e.RunParked():",
         "three",
         "last-fails",
@@ -58,8 +58,8 @@ GAPS: tuple[Tooth, ...] = (
     ),
     tooth(
         "the saga goes on when the run is called off",
-        DRIVER,
-        "            self._saga_task.cancel()\n",
+        CALLING,
+        "            self._task.cancel()\n",
         "            pass\n",
         "three",
         gap="no saga of the shapes waits for anything but its steps, and what it asks for is refused anyway",

@@ -6,3 +6,5 @@ DECISIONS, DRIVER, HEART = "saga/decisions.py", "saga/driver.py", "saga/heart.py
 HOSTING, IDS, MEMORY, OUTBOX = "saga/hosting.py", "saga/ids.py", "saga/log/memory.py", "saga/outbox.py"
 REPLAY, ROSTER, RUN = "saga/replay.py", "saga/log/roster.py", "saga/run.py"
 STANDING, STATE, UNWIND = "saga/standing.py", "saga/state.py", "saga/unwind.py"
+ASKED, BRANCHES, CALLING, CATCHING_UP = "saga/asked.py", "saga/branches.py", "saga/calling.py", "saga/catching_up.py"
+LETTING_GO, COMMANDS, UNDER_WAY, WAITS = "saga/letting_go.py", "saga/runs.py", "saga/under_way.py", "saga/waits.py"

@@ -2,9 +2,11 @@
 
 from amends.testing import AppendFault, Plan
 from tests.teeth.planted.places import (
+    ASKED,
     ASKING,
+    BRANCHES,
     CODEC,
-    COORDINATOR,
+    COMMANDS,
     DECISIONS,
     DRIVER,
     HOSTING,
@@ -16,16 +18,16 @@ from tests.teeth.planted.places import (
 )
 from tests.teeth.tooth import Patch, Tooth, tooth
 
-BRANCHES = (
+SIDE_BY_SIDE = (
     tooth(
         "run.all returns with the first failure",
-        RUN,
+        BRANCHES,
         "            self._count -= 1\n",
         "            self._count = 0 if not task.cancelled() and task.exception() else self._count - 1\n",
         "all branches are waited for",
         also=(
             Patch(
-                RUN,
+                BRANCHES,
                 "    if task.cancelled():\n        return None",
                 "    if task.cancelled() or not task.done():\n        return None",
             ),
@@ -47,7 +49,7 @@ BRANCHES = (
     ),
     tooth(
         "a place of a limit is not given back",
-        RUN,
+        BRANCHES,
         "        async with places:\n            return await branch\n",
         "        await places.acquire()\n        return await branch\n",
         "limited",
@@ -55,17 +57,23 @@ BRANCHES = (
     tooth(
         "all branches number their steps together",
         RUN,
-        'self._branches[task] = _Branch(f"{group}.{index}.")',
+        'self._branches[task] = Branch(f"{group}.{index}.", parent.now)',
         "self._branches[task] = parent",
         "branches",
     ),
     tooth(
         "a path is taken when a step is awaited and not when it is called",
         RUN,
-        "self._branch(action.name).next_path()",
-        "self._branch(action.name)",
+        "return self._asking(AskedStep(branch.next_path(), action, value), branch)",
+        "return self._asking(AskedStep(branch, action, value), branch)",
         "chains",
-        also=(Patch(RUN, "asks.one(asked)", "asks.one(asked._replace(path=asked.path.next_path()))"),),
+        also=(
+            Patch(
+                ASKED,
+                "        return await asks.one(asked)\n",
+                "        asked = asked._replace(path=branch.next_path())\n        return await asks.one(asked)\n",
+            ),
+        ),
     ),
     tooth(
         "results come in the order in which branches end",
@@ -91,7 +99,8 @@ BRANCHES = (
         "            await self._settling.waiter(path)\n",
         "            try:\n                await self._settling.waiter(path)\n"
         "            except asyncio.CancelledError:\n"
-        "                [task.cancel() for task in self._driver._entered.values()]\n                raise\n",
+        "                [task.cancel() for task in self._driver._under_way._entered.values()]\n"
+        "                raise\n",
         "task-group-fails",
     ),
 )
@@ -100,8 +109,8 @@ REPLAYS = (
     tooth(
         "a run is taken up before the code is compared",
         DRIVER,
-        "self._replay.when_asked(path, lambda: self._enter(self._attempts.do, path, attempt))",
-        "self._enter(self._attempts.do, path, attempt)",
+        "self._replay.when_asked(path, lambda: self._under_way.do(path, attempt))",
+        "self._under_way.do(path, attempt)",
         "another-action-after-a-while",
         also=(
             Patch(
@@ -114,14 +123,14 @@ REPLAYS = (
     tooth(
         "another action than the recorded one gets its output",
         REPLAY,
-        "if recorded.action != action.name:",
+        "if isinstance(recorded, str) or recorded.action != name:",
         "if False:",
         "another-action",
     ),
     tooth(
         "a step with another input gets the recorded output",
         REPLAY,
-        "if not _same_input(recorded, action, input_text):",
+        "if not _same_input(recorded, input_type, input_text):",
         "if False:",
         "another-input",
     ),
@@ -180,7 +189,7 @@ OWNERS = (
     tooth(
         "a run is taken from a worker that lives",
         ROSTER,
-        "if standing.owner is None or lapsed:",
+        "if standing.due_at is None and (standing.owner is None or lapsed):",
         "if True:",
         "three",
     ),
@@ -189,8 +198,7 @@ OWNERS = (
         HOSTING,
         "return None if state.at_rest else state",
         "return state",
-        "undo-is-waived",
-        "undo-fails",
+        "parked for a while",
         also=(
             Patch(STANDING, "case e.RunParked() | e.RunCompleted()", "case e.RunCompleted()"),
             Patch(
@@ -226,18 +234,19 @@ OWNERS = (
     tooth(
         "a result is told before it is durable",
         DRIVER,
-        "        await self._append(batch)\n",
+        "        try:\n            await self._append(batch)\n",
         "        if self.state.status.ended:\n            self.finished.settle(self.state)\n"
-        "        await self._append(batch)\n",
+        "        try:\n            await self._append(batch)\n",
         "one",
     ),
     tooth(
         "the client is told of the run as it was",
-        COORDINATOR,
+        COMMANDS,
         "            if state.at_rest:\n                return state\n",
         "            if state.at_rest or state.failing:\n                state.status = RunStatus.COMPENSATED\n"
         "                return state\n",
         "undo-fails",
+        also=(Patch(COMMANDS, "from .events import Event\n", "from .events import Event, RunStatus\n"),),
         here=False,
     ),
     tooth(
@@ -250,4 +259,4 @@ OWNERS = (
     ),
 )
 
-TEETH: tuple[Tooth, ...] = (*BRANCHES, *REPLAYS, *VALUE_BUGS, *OWNERS)
+TEETH: tuple[Tooth, ...] = (*SIDE_BY_SIDE, *REPLAYS, *VALUE_BUGS, *OWNERS)

@@ -1,6 +1,6 @@
 """Bugs of cancelling, of the unwind, and of what a person may say to a run."""
 
-from tests.teeth.planted.places import ATTEMPTS, DECISIONS, DRIVER, STANDING, STATE
+from tests.teeth.planted.places import ATTEMPTS, CALLING, DECISIONS, DRIVER, STATE
 from tests.teeth.tooth import Patch, Tooth, tooth
 
 CANCELS = (
@@ -40,9 +40,9 @@ CANCELS = (
         "detached",
         also=(
             Patch(
-                DRIVER,
-                "self._verdict and self.state.status is RunStatus.RUNNING",
-                "self._verdict and not self.state.status.ended",
+                CALLING,
+                "self._verdict and self._state.status is RunStatus.RUNNING",
+                "self._verdict and not self._state.status.ended",
             ),
         ),
     ),
@@ -56,15 +56,16 @@ CANCELS = (
     tooth(
         "a step is begun in a failing run",
         DECISIONS,
-        "    if state.status is not RunStatus.RUNNING:\n        return ()\n    path",
-        "    path",
+        "    if state.status is not RunStatus.RUNNING:\n        return ()\n    return (\n        _started(\n"
+        "            *(state, asked",
+        "    return (\n        _started(\n            *(state, asked",
         "three",
         "gather-fails",
     ),
     tooth(
         "what waits for its next attempt keeps a failing run from being undone",
         STATE,
-        "            _settle_the_waiting(state)\n",
+        "            _settle_the_waiting(state, event.occurred_at)\n",
         "",
         "patient",
     ),
@@ -169,8 +170,8 @@ REMAINS = (
     tooth(
         "what a person is to decide is not said to remain",
         DECISIONS,
-        "step.status not in (StepStatus.HELD, StepStatus.RUNNING)",
-        "True",
+        "if not (step.stands or step.last_unknown or step.status is StepStatus.RUNNING):",
+        "if not step.stands:",
         "parks-beside-another",
     ),
     tooth(
@@ -200,9 +201,10 @@ COMMANDS = (
     tooth(
         "a waive does not set the run going",
         DECISIONS,
-        "                yield e.RunResumed(occurred_at=now, by=by, reason=reason)\n",
-        "",
+        "step=path, by=by, reason=reason)\n                yield e.RunResumed(occurred_at=now, by=by, reason=reason)\n",
+        "step=path, by=by, reason=reason)\n",
         "undo-is-waived",
+        also=(Patch(DECISIONS, "step_or_none is not None and step_or_none.undo is UndoStatus.WAIVED:", "False:"),),
     ),
     tooth(
         "what has not failed can be waived",
@@ -232,13 +234,6 @@ COMMANDS = (
         "s.undo is UndoStatus.FAILED or s.status is StepStatus.HELD)",
         "s.undo is UndoStatus.FAILED)",
         "parks-and-is-retried",
-    ),
-    tooth(
-        "a run that was set going is not in the table",
-        STANDING,
-        "        case e.RunResumed():\n            return standing._replace(at_rest=False)\n",
-        "",
-        "undo-is-retried",
     ),
 )
 
