@@ -186,11 +186,12 @@ class Hosting:
 
     async def _sweep_on(self) -> None:
         while True:
+            self._stirred = stirred = self._host.loop.create_future()  # Now: what stirs during the sweep counts, too.
             try:
                 has_more = await self._sweep()
                 await self._hear()  # Last: what rings from the sweep's look on ends the rest, and is heard next time.
                 if not has_more:
-                    await self._rest()
+                    await self._rest(stirred)
             except LogError as error:
                 _logger.warning("the sweep for unfinished runs failed, it is tried again: %s", error)
                 await asyncio.sleep(self._lease_seconds / SWEEPS_A_LEASE)
@@ -202,7 +203,7 @@ class Hosting:
     def _has_room(self) -> bool:
         return self._places.free_count > 0
 
-    async def _rest(self) -> None:
+    async def _rest(self, stirred: "asyncio.Future[None]") -> None:
         """Wait until there may be something to do: it rings, a run is due, there is a place again, or time is up."""
         parts = OWNERSHIP_CHECKS_A_LEASE if self._suspects.held_back() else SWEEPS_A_LEASE
         longest = self._lease_seconds / parts
@@ -211,9 +212,8 @@ class Hosting:
             due_in = max(0.0, (self._next_due - self._host.clock.now()) / timedelta(seconds=1))
         if self._listening is None or self._listening.done():
             self._listening = self._host.loop.create_task(self._host.log.wait_for_work(longest), name="amends bell")
-        self._stirred = self._host.loop.create_future()
         await asyncio.wait(
-            {self._listening, self._stirred}, timeout=min(longest, due_in), return_when=asyncio.FIRST_COMPLETED
+            {self._listening, stirred}, timeout=min(longest, due_in), return_when=asyncio.FIRST_COMPLETED
         )
         if self._listening.done():
             self._listening.result()

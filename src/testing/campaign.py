@@ -36,7 +36,7 @@ def walked(shape: Shape) -> Report:
     """Run a shape under every fault there is, and every pair of those that the log can have."""
     report = explore(shape.scenario, 2, modes=CUTS, cancels=False, progress=False)
     for here in (True, False):
-        report.add(explore(shape.scenario, 1, here=here, progress=False))
+        report.add(explore(shape.scenario, 1, commands=True, here=here, progress=False))
     return report
 
 

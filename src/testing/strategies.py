@@ -40,7 +40,7 @@ def fault_plans(
     max_faults: int = 3,
     modes: Modes = ALL_MODES,
     cancels: bool = True,
-    commands: bool = True,
+    commands: bool = False,
     orders: bool = True,
 ) -> st.SearchStrategy[Plan]:
     """Draw plans of faults for a scenario; every fault of a plan strikes.

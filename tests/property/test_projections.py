@@ -41,7 +41,7 @@ def histories(draw: st.DrawFn) -> Histories:
     found = {}
     for number in range(draw(st.integers(1, 3))):
         shape = draw(saga_shapes())
-        events = simulate(shape.scenario, draw(fault_plans(shape.scenario))).events
+        events = simulate(shape.scenario, draw(fault_plans(shape.scenario, commands=True))).events
         found[f"run-{number}"] = events[: draw(st.integers(1, len(events)))] if draw(st.booleans()) else events
     return found
 

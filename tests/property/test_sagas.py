@@ -27,14 +27,14 @@ def run(shape: Shape, plan: Plan, *, here: bool = True) -> Simulation:
 @given(data=st.data(), shape=saga_shapes(), here=st.booleans())
 def test_the_invariants_hold_and_the_run_comes_to_rest(data: st.DataObject, shape: Shape, here: bool) -> None:
     """Whatever fails, is lost, dies, is stopped, is cancelled or ends late; also when a person tries again."""
-    simulation = run(shape, data.draw(fault_plans(shape.scenario)), here=here)
+    simulation = run(shape, data.draw(fault_plans(shape.scenario, commands=True)), here=here)
     assert simulation.state.at_rest
 
 
 @given(data=st.data(), shape=saga_shapes())
 def test_a_compensated_run_leaves_nothing_and_a_completed_one_everything(data: st.DataObject, shape: Shape) -> None:
     """The net effect, counted by the ledger alone."""
-    plan = data.draw(fault_plans(shape.scenario))
+    plan = data.draw(fault_plans(shape.scenario, commands=True))
     simulation = run(shape, plan)
     steps = trace(simulation.events)
     standing = standing_steps(simulation)
@@ -74,7 +74,7 @@ def test_without_faults_everything_is_done_or_everything_is_undone(shape: Shape,
 @given(data=st.data(), shape=saga_shapes())
 def test_every_prefix_of_a_history_can_be_folded(data: st.DataObject, shape: Shape) -> None:
     """A process may die after any event, and the next one starts from there."""
-    simulation = run(shape, data.draw(fault_plans(shape.scenario)))
+    simulation = run(shape, data.draw(fault_plans(shape.scenario, commands=True)))
     for length in range(len(simulation.events) + 1):
         state = fold("run", simulation.events[:length])
         assert state.version == length

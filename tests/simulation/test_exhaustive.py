@@ -41,12 +41,12 @@ def test_there_are_at_least_forty_shapes() -> None:
 
 @every_shape
 def test_everything_goes_wrong_once_in_every_way(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 1))
+    assert_all_is_well(explore(shape.scenario, 1, commands=True))
 
 
 @every_shape
 def test_the_same_for_a_run_that_is_left_to_the_workers(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 1, modes=CUTS, here=False))
+    assert_all_is_well(explore(shape.scenario, 1, modes=CUTS, commands=True, here=False))
 
 
 @pytest.mark.timeout(600)
@@ -54,7 +54,7 @@ def test_the_same_for_a_run_that_is_left_to_the_workers(shape: Shape) -> None:
     "shape", [shape for shape in SHAPES if APPENDS[shape.name] <= ALL_PAIRS_UP_TO], ids=lambda shape: shape.name
 )
 def test_recovery_goes_wrong_as_well(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS, cancels=False, commands=False))
+    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS, cancels=False))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_recovery_goes_wrong_as_well(shape: Shape) -> None:
     ids=lambda shape: shape.name,
 )
 def test_recovery_goes_wrong_in_longer_shapes(shape: Shape) -> None:
-    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS[1:], cancels=False, commands=False))
+    assert_all_is_well(explore(shape.scenario, 2, modes=CUTS[1:], cancels=False))
 
 
 SIGNALLED = [shape for shape in SHAPES if shape.signals]
@@ -84,6 +84,6 @@ def test_somebody_elsewhere_writes_to_the_run_between_any_two_appends(shape: Sha
 @pytest.mark.parametrize("shape", SIGNALLED, ids=lambda shape: shape.name)
 def test_a_signal_comes_at_any_time_and_the_worker_dies_after_it(shape: Shape) -> None:
     """Early, late, twice under one key, from elsewhere, and in pairs with all that happens to a worker."""
-    report = explore(shape.scenario, 2, modes=CUTS[1:], cancels=False)
+    report = explore(shape.scenario, 2, modes=CUTS[1:], cancels=False, commands=True)
     assert report.commands > 0
     assert_all_is_well(report)

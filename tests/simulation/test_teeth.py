@@ -43,7 +43,7 @@ def test_a_bug_can_be_planted(tooth: Tooth) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_without_a_bug_all_is_well(name: str) -> None:
     """Beside the shapes, which have tests of their own."""
-    for finding in wrong(explore(SCENARIOS[name], 1).findings):
+    for finding in wrong(explore(SCENARIOS[name], 1, commands=True).findings):
         finding.check()
 
 

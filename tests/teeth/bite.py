@@ -22,7 +22,10 @@ def hunt(tooth: Tooth) -> list[Simulation]:
     if tooth.plan is not None:
         return list(wrong(simulate(of, tooth.plan, here=tooth.here) for of in scenarios))
     for faults in range(tooth.faults + 1):
-        few = [explore(of, faults, here=tooth.here, stop_at_first=faults > 1, progress=False) for of in scenarios]
+        few = [
+            explore(of, faults, commands=True, here=tooth.here, stop_at_first=faults > 1, progress=False)
+            for of in scenarios
+        ]
         if findings := list(wrong(finding for report in few for finding in report.findings)):
             return findings
     return [found for of in scenarios if (found := draw(of, tooth))] if tooth.drawn else []
@@ -40,7 +43,7 @@ def draw(of: Scenario, tooth: Tooth) -> Simulation | None:
 
     quietly = settings(max_examples=DRAWS, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     try:
-        plans = fault_plans(of, modes=tooth.drawn, cancels=False)
+        plans = fault_plans(of, modes=tooth.drawn, cancels=False, commands=True)
         plan = find(plans, is_wrong, settings=quietly, random=random.Random(1))
     except NoSuchExample:
         return None
