@@ -361,9 +361,11 @@ class Cluster(Speaking):
 
     def _run_until(self, ends_at: float, *, until_quiet: bool = False) -> bool:
         with self._at_work():
-            while not (until_quiet and self._is_quiet()):
+            while True:
                 while self._take_turn():
                     pass
+                if until_quiet and self._is_quiet():  # Now: what somebody has just been asked for is under way by then.
+                    return True
                 members = [member for member in self._members.values() if member.life is Life.RUNNING]
                 due = [at for member in members if (at := member.loop.next_at()) is not None and at <= ends_at]
                 if not due:
@@ -371,7 +373,6 @@ class Cluster(Speaking):
                     return until_quiet and self._is_quiet()
                 self.clock.turn_to(min(due))
                 self._still_turns = 0
-            return True
 
     def _tell_those_who_wait(self) -> bool:
         """Let each run that waits for a signal, and for no time, be told it; returns whether there was any."""

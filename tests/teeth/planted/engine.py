@@ -192,8 +192,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "attempts are counted from one again and again",
         ATTEMPTS,
-        "attempt - step.budget_from, error, unknown=False",
-        "1, error, unknown=False",
+        "attempt - step.budget_from, raised, unknown=False",
+        "1, raised, unknown=False",
         "last-fails-thrice",
     ),
     tooth(
