@@ -33,8 +33,7 @@ from .virtual_time import MAX_TURNS, VirtualClock
 __all__ = ["Cluster"]
 
 HEAL_SECONDS = 3_600.0
-MOST_SIGNALS = 100
-"""How many signals a run is told, one after the other, for it to come to rest."""
+MOST_SIGNALS = 100  # that a run is told, one after the other, for it to come to rest
 _SAME = object()
 
 
@@ -263,6 +262,7 @@ class Cluster(Speaking):
         for _ in range(MOST_SIGNALS):
             if not (is_quiet and self._tell_those_who_wait()):
                 break
+            self.advance(2.0)  # A process that has just begun opens its coordinator first.
             is_quiet = self.settle(within_seconds)
         if is_quiet:
             for run_id in self._wanted:
@@ -364,7 +364,7 @@ class Cluster(Speaking):
             while True:
                 while self._take_turn():
                     pass
-                if until_quiet and self._is_quiet():  # Now: what somebody has just been asked for is under way by then.
+                if until_quiet and self._is_quiet():
                     return True
                 members = [member for member in self._members.values() if member.life is Life.RUNNING]
                 due = [at for member in members if (at := member.loop.next_at()) is not None and at <= ends_at]
