@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from .definition import Saga
 
 
+ANY_PAYLOAD: ValueType[Any] = ValueType(Any, "payload")
+"""What a signal may carry whose type nobody has said."""
+
+
 class AskedStep(NamedTuple):
     """A call of an action."""
 

@@ -24,21 +24,20 @@ async def written_by_others(host: Host, state: RunState, version: int) -> Sequen
     """
     while True:
         try:
-            theirs = [host.codec.decode(record) for record in await host.log.read(state.run_id, version)]
-            if any(isinstance(event, RunClaimed) for event in theirs):
-                raise AppendConflict(state.run_id, version)
-            if not theirs or state.version == version:
-                return theirs
-            return await _all_of(host, state.run_id, version)
+            events = theirs = await _read(host, state.run_id, version)
+            if theirs and state.version != version:
+                events = await _read(host, state.run_id, 0)
+                theirs = events[version:]
         except LogUnavailable:
             await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            if any(isinstance(event, RunClaimed) for event in theirs):
+                raise AppendConflict(state.run_id, version)
+            return events
 
 
-async def _all_of(host: Host, run_id: str, version: int) -> Sequence[Event]:
-    events = [host.codec.decode(record) for record in await host.log.read(run_id)]
-    if any(isinstance(event, RunClaimed) for event in events[version:]):
-        raise AppendConflict(run_id, version)
-    return events
+async def _read(host: Host, run_id: str, after_version: int) -> Sequence[Event]:
+    return [host.codec.decode(record) for record in await host.log.read(run_id, after_version)]
 
 
 def refold(state: RunState, events: Sequence[Event], version: int) -> Sequence[Event]:

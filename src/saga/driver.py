@@ -340,10 +340,6 @@ class Driver:
             self.broke_off(moment.path, error)
         self._note_drained()
 
-    def is_due(self, moment: m.Moment) -> None:
-        """Take what a timer says."""
-        self.take(moment)
-
     def _take_result(self, moment: m.Moment) -> None:
         """Take a moment; a result that is too large to be recorded makes its step unknown."""
         try:

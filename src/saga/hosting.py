@@ -117,7 +117,7 @@ class Hosting:
         if self.drivers.get(driver.state.run_id) is driver:
             del self.drivers[driver.state.run_id]
         self._places.release()
-        if self._expect(driver.due_at) or len(self._tasks) == self._max_running - 1:
+        if self._expect(driver.due_at):
             self._stir()
 
     def _expect(self, due_at: datetime | None) -> bool:

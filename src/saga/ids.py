@@ -119,9 +119,10 @@ def checked_deadline(now: datetime, seconds: object) -> datetime | None:
     """
     if seconds is None:
         return None
-    if checked_seconds("deadline_seconds", seconds) == 0:
+    checked = checked_seconds("deadline_seconds", seconds)
+    if checked == 0:
         raise InvalidValue("deadline_seconds", "is 0; use more, or None for no deadline")
-    return now + timedelta(seconds=checked_seconds("deadline_seconds", seconds))
+    return now + timedelta(seconds=checked)
 
 
 def derived_uuid(name: str) -> uuid.UUID:

@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..actions.action import Action, checked_name
 from ..actions.values import ValueType
 from ..errors import DefinitionError, UnknownTask
-from .asked import Asked, AskedCommit, AskedRun, AskedStep, AskedWait, Asks, Branch, asking, is_asking, unbegun
+from .asked import (
+    ANY_PAYLOAD,
+    Asked,
+    AskedCommit,
+    AskedRun,
+    AskedStep,
+    AskedWait,
+    Asks,
+    Branch,
+    asking,
+    is_asking,
+    unbegun,
+)
 from .branches import Settled, failures_first, in_place
 from .ids import checked_seconds, derived_uuid
 
@@ -29,8 +41,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
-
-_NOTHING: ValueType[Any] = ValueType(Any, "payload")
 
 
 class Run:
@@ -124,7 +134,7 @@ class Run:
         """
         seconds = checked_seconds("seconds", seconds)
         branch = self._branch("run.sleep(...)")
-        return self._asking(AskedWait(branch.next_path(), None, _NOTHING, seconds), branch)
+        return self._asking(AskedWait(branch.next_path(), None, ANY_PAYLOAD, seconds), branch)
 
     @overload
     def wait_for(self, signal: str, *, timeout_seconds: float | None = ...) -> Coroutine[Any, Any, Any]: ...
@@ -156,7 +166,7 @@ class Run:
             raise DefinitionError(
                 f"run.wait_for({signal!r}): the saga declares only {', '.join(sorted(self._signals))}"
             )
-        kind = self._signals.get(signal, _NOTHING) if payload is None else ValueType(payload, "payload")
+        kind = self._signals.get(signal, ANY_PAYLOAD) if payload is None else ValueType(payload, "payload")
         seconds = None if timeout_seconds is None else checked_seconds("timeout_seconds", timeout_seconds)
         branch = self._branch(f"run.wait_for({signal!r})")
         return self._asking(AskedWait(branch.next_path(), signal, kind, seconds), branch)

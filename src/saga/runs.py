@@ -10,6 +10,7 @@ from typing import Any
 
 from ..actions.values import JsonText, ValueType
 from ..errors import AppendConflict, CommandRefused, LogUnavailable, SignalConflict, UnknownName
+from .asked import ANY_PAYLOAD
 from .decisions import decide
 from .events import Event
 from .host import Host
@@ -25,9 +26,6 @@ POLL_SECONDS = (0.05, 1.0)
 
 WAITING_POLL_SECONDS = 5.0
 """The longest pause, if the run only waits."""
-
-
-ANY_PAYLOAD: ValueType[Any] = ValueType(Any, "payload")
 
 
 class Runs:

@@ -34,7 +34,7 @@ class Told(Protocol):
         """What came of an attempt is in the log already."""
         ...
 
-    def is_due(self, moment: RetryDue | UndoDue | TimerDue) -> None:
+    def take(self, moment: RetryDue | UndoDue | TimerDue) -> None:
         """A time has come."""
         ...
 
@@ -113,7 +113,7 @@ class UnderWay:
     def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
         """Tell `moment` at this time."""
         if self._told is not None:
-            self.call(at, moment.path, self._told.is_due, moment)
+            self.call(at, moment.path, self._told.take, moment)
 
     def call(self, at: datetime, key: str, call: Callable[[T], None], argument: T) -> None:
         """Call something at this time, unless `stop` comes first. Each key has one timer.

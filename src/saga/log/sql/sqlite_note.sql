@@ -1,4 +1,4 @@
--- An outsider does not know the owner, and leaves it as it is; but a run that waited, and was claimed by nobody, is free.
+-- An outsider does not know the owner, and leaves it as it is, and when the run is due; that it rings changes both.
 INSERT INTO amends_runs (run_id, saga, version, owner, unwinding, due_at)
 VALUES (
     :run_id,
