@@ -15,6 +15,7 @@ AmendsError
 │   ├── CommandRefused          as the run stands it cannot take this command
 │   └── UnknownTask             a step was asked for from a task that the run does not know
 ├── ActionError                 inside a saga: a step failed for good; catch it to go another way, or let it pass
+├── LockRefused                 inside a saga: a lock was asked for out of order, or beside something else
 ├── SignalTimedOut              inside a saga: no signal came in time; catch it to go another way, or let it pass
 ├── OutcomeUnknown              raised by a handler: nobody can say whether the effect landed
 ├── RunFailed                   the run ended without a result, or is parked for a person
@@ -53,6 +54,7 @@ __all__ = [
     "InvalidName",
     "InvalidValue",
     "InvariantBroken",
+    "LockRefused",
     "LogCorrupt",
     "LogError",
     "LogUnavailable",
@@ -232,6 +234,20 @@ class SignalTimedOut(AmendsError, TimeoutError):
     def __init__(self, signal: str, step: str) -> None:
         super().__init__(f"no signal {signal!r} came in time (step {step})")
         self.signal = signal
+        self.step = step
+
+
+class LockRefused(AmendsError):
+    """A saga asked for a lock out of order, or beside something else; so that no two runs wait for each other.
+
+    Attributes:
+        key: of the lock.
+        step: the path of what was refused.
+    """
+
+    def __init__(self, key: str, step: str, why: str) -> None:
+        super().__init__(f"lock {key!r} (step {step}): {why}")
+        self.key = key
         self.step = step
 
 

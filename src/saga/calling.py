@@ -55,8 +55,8 @@ class Calling:
         self._verdict: SagaReturned | None = None
 
     def begin(self) -> None:
-        """Call the function, if the run goes forward."""
-        if self._state.status is RunStatus.RUNNING and self._saga is not None:
+        """Call the function, if the run goes forward and has what its saga's limits say it is to have."""
+        if self._state.status is RunStatus.RUNNING and self._saga is not None and not self._state.slots.queue:
             self._task = self._loop.create_task(self._call(self._saga, self._run))
             self._run.enter(self._task, self._state.started_at)
 

@@ -37,7 +37,6 @@ _SPARE_SECONDS = 5.0
 """How much later than the engine the server ends a transaction by itself."""
 
 
-
 class _AsyncSession:
     """A session for async handlers."""
 

@@ -99,10 +99,10 @@ def note(connection: sqlite3.Connection, standings: Mapping[str, Standing], ring
         if standing.at_rest:
             connection.execute(statement("sqlite_strike"), {"run_id": run_id})
             continue
-        if standing.queued_until is not None and waits(connection, run_id):
-            standing = standing.queued()
-        connection.execute(statement("sqlite_note"), _row(run_id, standing))
-        is_for_anybody = is_for_anybody or standing.is_for_anybody
+        is_queued = standing.queued_until is not None and waits(connection, run_id)
+        noted = standing.queued() if is_queued else standing
+        connection.execute(statement("sqlite_note"), _row(run_id, noted))
+        is_for_anybody = is_for_anybody or noted.is_for_anybody
     for run_id in rings:
         connection.execute(statement("sqlite_ring_for"), {"run_id": run_id})
     if rings or is_for_anybody:
