@@ -25,7 +25,7 @@ async def until_let_go(run_id: str, *coordinators: Any) -> None:
     """Return when nobody hosts the run."""
     async with asyncio.timeout(20):
         while any(run_id in coordinator._hosting.drivers for coordinator in coordinators):
-            await asyncio.sleep(0)
+            await coordinators[0].handle(run_id).status()
 
 
 def test_one_run_at_a_time_has_a_lock(log_url: str) -> None:
@@ -257,8 +257,9 @@ def test_a_run_that_dies_with_a_lock_keeps_it(shared_log_url: str) -> None:
             await one.start(saga, run_id="second")
         async with world.coordinator(shared_log_url, saga) as other:
             first, second = other.handle("first"), other.handle("second")
-            while len([event for event in await first.history() if isinstance(event, e.ActionStarted)]) < 2:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(20):
+                while not isinstance((await first.history())[-1], e.ActionStarted):
+                    pass
             assert (await other._log.holding("first")).slots == {"lock user:42"}
             assert not any(isinstance(event, e.SlotTaken) for event in await second.history())
             go_on.set()
