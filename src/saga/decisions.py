@@ -13,7 +13,7 @@ from . import events as e
 from . import moments as m
 from .events import ErrorInfo, Event, FailingReason, ParkReason, Remaining, RemainingWhy, RunStatus
 from .ids import idempotency_key, undo_idempotency_key
-from .slots import lock_slot
+from .slots import BEFORE_ALL, lock_slot
 from .state import RunState, Step, StepStatus, UndoStatus
 from .unwind import UnwindPlan, plan_unwind
 
@@ -267,8 +267,11 @@ def _lock_asked(state: RunState, asked: m.LockAsked, now: datetime) -> Iterator[
 def _slots_held(state: RunState, held: m.SlotsHeld, now: datetime) -> Iterator[Event]:
     awaited = state.slots.next
     if state.status is RunStatus.RUNNING and awaited is not None and awaited.name in held.names:
-        path = next((wait.path for wait in state.waits.open.values() if wait.key is not None), None)
-        yield e.SlotTaken(occurred_at=now, name=awaited.name, step=None if state.slots.queue else path)
+        if state.slots.queue:
+            path = f"{BEFORE_ALL}{len(state.slots.limits) + 1}"
+        else:
+            path = next(wait.path for wait in state.waits.open.values() if wait.key is not None)
+        yield e.SlotTaken(occurred_at=now, name=awaited.name, step=path)
 
 
 def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:

@@ -148,7 +148,7 @@ class Driver:
                 self._settling.wake(path)
         elif type(event) in WAITS:
             self._settling.wake_all()
-            if type(event) is e.SlotTaken and event.step is None:
+            if type(event) is e.SlotTaken:
                 self._calling.begin()
 
     # The loop

@@ -308,8 +308,8 @@ class SlotTaken(Event):
 
     TOPIC: ClassVar[str] = "amends.saga.events:SlotTaken"
     name: str
-    step: Path | None = None
-    """Where the saga asked for it, if it did."""
+    step: Path
+    """Where the saga asked for the lock; `0.1`, `0.2` and so on for the limits, which come before all steps."""
 
 
 class RunCommitted(Event):

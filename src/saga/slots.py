@@ -17,6 +17,15 @@ def lock_slot(key: str) -> Slot:
     return Slot(f"lock {key}", 1)
 
 
+BEFORE_ALL = "0."
+"""The paths of the limits begin with this; a saga numbers from 1."""
+
+
+def is_limit(taken: e.SlotTaken) -> bool:
+    """Whether it is a limit that was taken, and not a lock."""
+    return taken.step.startswith(BEFORE_ALL)
+
+
 def limits_of(
     saga: str, concurrency: int | None, per_tag: Mapping[str, int], tags: Mapping[str, str]
 ) -> tuple[e.Limit, ...]:

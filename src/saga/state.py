@@ -14,7 +14,7 @@ from typing import Any
 from ..actions.values import JsonText
 from . import events as e
 from .events import ErrorInfo, Event, Remaining, RunStatus
-from .slots import NONE, Slots, slots_after
+from .slots import NONE, Slots, is_limit, slots_after
 from .unwind import UnwindPlan, plan_unwind
 from .waits import Wait, Waits
 
@@ -283,7 +283,7 @@ def _lock(state: RunState, event: e.LockAwaited | e.SlotTaken) -> None:
     state.slots = slots_after(state.slots, event)
     if isinstance(event, e.LockAwaited):
         state.waits.begin(Wait(event.step, None, None, key=event.key), event.occurred_at)
-    elif event.step is not None:
+    elif not is_limit(event):
         state.waits.fire(event.step, event.occurred_at)
 
 
