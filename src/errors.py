@@ -238,17 +238,7 @@ class SignalTimedOut(AmendsError, TimeoutError):
 
 
 class LockRefused(AmendsError):
-    """A saga asked for a lock out of order, or beside something else; so that no two runs wait for each other.
-
-    Attributes:
-        key: of the lock.
-        step: the path of what was refused.
-    """
-
-    def __init__(self, key: str, step: str, why: str) -> None:
-        super().__init__(f"lock {key!r} (step {step}): {why}")
-        self.key = key
-        self.step = step
+    """A saga asked for a lock out of order, or beside something else: so that no two runs wait for each other."""
 
 
 class OutcomeUnknown(AmendsError):

@@ -173,9 +173,10 @@ class Asking:
         if isinstance(asked, AskedLock):
             why = slots.refusal(state.slots, asked.key, is_alone=not (state.active or state.waits.open))
             if why is not None:
-                raise LockRefused(asked.key, path, why)
+                raise LockRefused(f"lock {asked.key!r} (step {path}): {why}")
         elif state.slots.awaited is not None:
-            raise LockRefused(state.slots.awaited, path, "the saga goes on beside it; await run.lock by itself")
+            beside = f"step {path} is asked for beside it; await run.lock by itself"
+            raise LockRefused(f"lock {state.slots.awaited!r}: {beside}")
 
     def _begin_other(self, path: str, label: str, moment: WaitAsked | LockAsked | CommitAsked) -> None:
         self._follow(self.replay.ask_for(path, label))
