@@ -217,7 +217,8 @@ BEGIN
 END;
 $body$;
 
--- What workers of the version before call, until they are replaced.
+-- What workers of the version before call, until they are replaced. They know no slots, but may be the ones that end a run
+-- that has a limit of its saga.
 CREATE OR REPLACE FUNCTION amends_append_v2(
     run_ids text[], versions bigint[], topics text[], states bytea[],
     standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[],
@@ -228,7 +229,9 @@ LANGUAGE sql
 AS $body$
 SELECT amends_append_v3(
     run_ids, versions, topics, states, standing_ids, sagas, saga_versions, owners, unwindings, at_rests,
-    dues, ringers, rung, array_fill(0::bigint, ARRAY[cardinality(standing_ids)]), '{}', '{}', '{}', '{}'
+    dues, ringers, rung, array_fill(0::bigint, ARRAY[cardinality(standing_ids)]),
+    ARRAY(SELECT standing.run_id FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest) WHERE standing.at_rest),
+    '{}', '{}', '{}'
 )
 $body$;
 INSERT INTO amends_schema (version) VALUES (4);
