@@ -15,6 +15,7 @@ from .handle import RunHandle
 from .host import Host
 from .hosting import Hosting
 from .ids import checked_deadline, checked_run_id, checked_tags, new_run_id
+from .limits import limits_of
 from .log.open import open_log
 from .log.port import Backlog, Log
 from .observers import Observers
@@ -123,6 +124,7 @@ class Coordinator:
             self.runs,
             Places(self.max_running),
             substitute=around.substitute,
+            limits=limits_of(self._registry.actions.values(), self._log, worker) if self.max_running else None,
             observers=self._observers,
         )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)

@@ -120,7 +120,7 @@ class Driver:
 
     def _proceed(self) -> None:
         """Decide what follows from where the run stands."""
-        while not self._draining and may_proceed(self.state):
+        while not self._draining and may_proceed(self.state) and not self._under_way.holds_back:
             events = decide(self.state, m.PROCEED, self._host.clock.now())
             if not events:
                 break
@@ -296,6 +296,7 @@ class Driver:
             self._notice(event)
         for moment in moments:
             self._take_result(moment)
+        self._under_way.reconcile()
         self._settling.wake_all()
         self._proceed()
         self._outbox.wait_for(self.state.version)
@@ -367,6 +368,7 @@ class Driver:
         """Start nothing more, wait until the attempts under way have ended and are on record, and stop."""
         self._draining = True
         self._calling.call_off()
+        self._under_way.withdraw()
         self._outbox.withdraw(STARTS)
         self._note_drained()
         await self._drained.wait()

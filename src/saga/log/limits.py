@@ -1,9 +1,9 @@
 """How workers share the limit of an action: pure functions over what the log holds of it, the same for every log.
 
-A worker *asks* from time to time. It says how many permits it has in use, which it keeps whatever the answer is, and how
-many attempts wait; it is told how many may be under way there from now on. What the log counts for a worker is never
-below what that worker believes, whichever replies are lost, so all of them together never exceed the limit. In between
-a worker goes by what it was told, and asks nobody.
+A worker *asks* from time to time. It says how many permits it has in use, which it keeps whatever the answer is, and
+how many attempts wait; it is told how many may be under way there from now on. What the log counts for a worker is
+never below what that worker believes, whichever replies are lost, so all of them together never exceed the limit. In
+between a worker goes by what it was told, and asks nobody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,9 @@ TURN_US = 1_000_000
 STALE_US = 5_000_000
 """A worker that has not asked for so long is not waited for: its loop is blocked. What it has in use counts on."""
 
+RESERVED_SECONDS = 0.1
+"""When it is worth asking again for tokens that are there, and are for others."""
+
 SPAN_PARTS = 64
 """Into how many parts a rate's span is cut. Drawn tokens come back at the ends of parts, so that few are kept."""
 
@@ -38,6 +41,7 @@ class Need(NamedTuple):
         size: how many attempts may be under way over all workers, as this one knows it; None: no bound.
         rate: how many may begin in a span of time, likewise.
         valid_seconds: how long after it has asked a token of the rate is good for beginning an attempt.
+        token_count: how many such tokens it has left.
         is_certain: it was answered the last time, so that an ask that changes nothing need not be written down.
     """
 
@@ -49,6 +53,7 @@ class Need(NamedTuple):
     size: int | None
     rate: Rate | None
     valid_seconds: float
+    token_count: int = 0
     is_certain: bool = False
 
 
@@ -167,7 +172,9 @@ def answered(held: Held, need: Need) -> tuple[Grant, Change | None]:
     if need.size is not None:
         allowed = _allowed([*others, mine], mine, need.size, now)
         taken = max(need.used, allowed)
-    tokens, wait_seconds = _tokens(held, [*others, mine], need, max(0, min(need.waiting, allowed - need.used)))
+    # Twice as many as may be under way: an attempt that ends before the next ask lets another one begin.
+    startable = min(need.waiting, 2 * allowed - need.used) - need.token_count
+    tokens, wait_seconds = _tokens(held, [*others, mine], need, max(0, startable))
     counted = 0 if taken == UNBOUNDED else taken
     row = mine._replace(
         taken=counted,
@@ -242,7 +249,7 @@ def _tokens(held: Held, workers: Sequence[Worker], need: Need, startable: int) -
     tokens = min(startable, fair[need.worker])
     if tokens == startable:
         return tokens, 0.0
-    return tokens, 0.0 if available or not counting else (min(counting) - now) / 1e6
+    return tokens, RESERVED_SECONDS if available or not counting else (min(counting) - now) / 1e6
 
 
 def slowest(rates: Iterable[Rate]) -> Rate:
