@@ -3,7 +3,7 @@
 An attempt of a step waits for its permit before its start is decided upon, so that a worker that dies while thousands
 wait leaves none of them unknown. An undo, or an attempt whose permit was of no use any more when it came to its
 handler, waits there, before those whose start is not on record. Whoever has a permit gives it back when the attempt has
-ended, with all that it has left running.
+ended, with all that it has left running; but a handler that never ends does not keep it for ever.
 """
 
 import asyncio
@@ -60,8 +60,10 @@ class Admission:
         self._starts: dict[str, _Start] = {}
         self._held: dict[str, Permit] = {}
         """Permits of attempts that are not entered yet, by step."""
-        self._entered: dict[asyncio.Task[Any] | None, Permit] = {}
+        self._entered: dict[asyncio.Task[Any] | None, tuple[Permit, float]] = {}
         self._at_the_door: set[asyncio.Future[Permit]] = set()
+        self._at_large: set[Permit] = set()
+        """Permits of attempts that have ended and left something running."""
         self._is_over = False
 
     def limits(self, action: str) -> bool:
@@ -154,8 +156,12 @@ class Admission:
 
     # At the handler
 
-    async def enter(self, step: Step) -> None:
+    async def enter(self, step: Step, timeout_seconds: float | None) -> None:
         """Return when a handler of this step may be entered, at once.
+
+        Args:
+            step: the step.
+            timeout_seconds: of the handler; what it leaves running keeps the permit for so long at most.
 
         Raises:
             NotAdmitted: this worker enters nothing more that it has no permit for.
@@ -164,7 +170,8 @@ class Admission:
             await self._may_enter()
             return
         task = asyncio.current_task()
-        permit = self._entered.pop(task, None) or self._held.pop(step.path, None)
+        permit, _ = self._entered.pop(task, (None, 0.0))
+        permit = permit or self._held.pop(step.path, None)
         try:
             while True:
                 await self._may_enter()
@@ -179,7 +186,7 @@ class Admission:
                 self._limits.give_back(permit)
             raise
         permit.has_begun = True
-        self._entered[task] = permit
+        self._entered[task] = (permit, timeout_seconds or 0.0)
 
     async def _wait(self, action: str) -> Permit:
         if self._is_over:
@@ -207,20 +214,38 @@ class Admission:
     def left(self, path: str, task: "asyncio.Task[Any] | None") -> None:
         """Give back what the attempt in this task has, when nothing that it has left running runs any more."""
         self._give_back_unless_needed(path)
-        permit = self._entered.pop(task, None)
+        permit, seconds = self._entered.pop(task, (None, 0.0))
         if permit is None:
             return
         running = self._stragglers.of(self._state.run_id, path)
         if not running:
             self._limits.give_back(permit)
             return
+        self._at_large.add(permit)
+        asyncio.get_running_loop().call_later(seconds, self._end, permit)
         left = set(running)
-        for straggler in running:
-            straggler.add_done_callback(partial(self._straggler_ended, left, permit))
 
-    def _straggler_ended(self, left: "set[asyncio.Future[Any]]", permit: Permit, done: "asyncio.Future[Any]") -> None:
-        left.discard(done)
-        if not left:
+        def ended(straggler: "asyncio.Future[Any]") -> None:
+            left.discard(straggler)
+            if not left:
+                self._end(permit)
+
+        for straggler in running:
+            straggler.add_done_callback(ended)
+
+    def _end(self, permit: Permit) -> None:
+        if permit in self._at_large:
+            self._at_large.discard(permit)
+            self._limits.give_back(permit)
+
+    def late(self, task: "asyncio.Task[Any]") -> None:
+        """Wait no longer than so long for a handler that goes on in its task although its time is up."""
+        _, seconds = self._entered.get(task, (None, 0.0))
+        task.get_loop().call_later(seconds, self._give_up_on, task)
+
+    def _give_up_on(self, task: "asyncio.Task[Any]") -> None:
+        permit, _ = self._entered.pop(task, (None, 0.0))
+        if permit is not None:
             self._limits.give_back(permit)
 
     # The end

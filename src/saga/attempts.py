@@ -146,7 +146,11 @@ class Attempts:
         self, part: Part, entering: Entering, moment_of: Callable[[Returned], M]
     ) -> "Entry | M | Settled | None":
         """Enter a handler in a transaction; what it returned is on record then, together with what it wrote."""
-        await (self._host.may_enter() if self.admission is None else self.admission.enter(entering.step))
+        await (
+            self._host.may_enter()
+            if self.admission is None
+            else self.admission.enter(entering.step, part.timeout_seconds)
+        )
         return await self._transacting.enter(
             part,
             entering.call,
@@ -178,7 +182,7 @@ class Attempts:
 
     async def _enter(self, part: Part, step: Step, values: tuple[Any, ...], call: MakeCall, late: Late) -> Entry | None:
         # Last of all: whoever waited for a straggler, or for a probe, may have been stopped meanwhile and lost the run.
-        await (self._host.may_enter() if self.admission is None else self.admission.enter(step))
+        await (self._host.may_enter() if self.admission is None else self.admission.enter(step, part.timeout_seconds))
         return await self._entered(part, Entering(step, values, call, late))
 
     async def _entered(self, part: Part, entering: Entering) -> Entry | None:

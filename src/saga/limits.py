@@ -42,7 +42,10 @@ class Limits:
         self._worker = worker
         self._loop = asyncio.get_running_loop()
         self._pools = {action.name: Pool(action.name, action.concurrency, action.rate) for action in actions}
+        self._kept: set[str] = set()
+        """Those for which a task is there, or about to be, that asks the log."""
         self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
         self._stirred: dict[str, asyncio.Future[None]] = {}
 
     def has(self, action: str) -> bool:
@@ -81,6 +84,7 @@ class Limits:
 
     async def close(self) -> None:
         """Ask for nothing more. The log forgets this worker's shares with its lease."""
+        self._is_closed = True
         keepers = list(self._keepers.values())
         for keeper in keepers:
             keeper.cancel()
@@ -91,10 +95,15 @@ class Limits:
             waiter.given(permit)
         if pool.due_at() is None:
             return
-        if pool.name not in self._keepers:
-            self._keepers[pool.name] = self._loop.create_task(self._keep(pool), name=f"amends limit {pool.name}")
+        if pool.name not in self._kept:
+            self._kept.add(pool.name)
+            self._loop.call_soon(self._begin, pool)
         elif (stirred := self._stirred.get(pool.name)) is not None and not stirred.done():
             stirred.set_result(None)
+
+    def _begin(self, pool: Pool) -> None:
+        if not self._is_closed:
+            self._keepers[pool.name] = self._loop.create_task(self._keep(pool), name=f"amends limit {pool.name}")
 
     async def _keep(self, pool: Pool) -> None:
         """Ask the log whenever that is due, until there is nothing more to ask."""
@@ -108,7 +117,7 @@ class Limits:
                 else:
                     await self._ask(pool)
         finally:
-            del self._keepers[pool.name]
+            self._kept.discard(pool.name)
 
     async def _ask(self, pool: Pool) -> None:
         pool.look(self.lapses())

@@ -80,7 +80,7 @@ class UnderWay:
     @property
     def holds_back(self) -> bool:
         """Whether a step was asked for of which nothing is on record, because it waits for its permit."""
-        return self.admission is not None and self.admission.has_new
+        return self.admission is not None and self.admission.goes_forward and self.admission.has_new
 
     @property
     def children(self) -> Children:
@@ -193,7 +193,9 @@ class UnderWay:
                 self.admission.left(path, asyncio.current_task())
 
     def _ended(self, moment: DoMoment | UndoMoment | Settled) -> None:
-        self._entered.pop(moment.path, None)
+        task = self._entered.pop(moment.path, None)
+        if self.admission is not None and task is not None and task is not asyncio.current_task():
+            self.admission.late(task)
         if self._told is None:
             return
         if isinstance(moment, Settled):
