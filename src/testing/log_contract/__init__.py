@@ -19,7 +19,10 @@ import pytest
 
 # Before they are imported, or a broken promise would say `assert False` and not what was read.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("appending", "closing", "following", "leases", "standings", "waiting"))
+    *(
+        f"{__name__}.{part}"
+        for part in ("appending", "closing", "following", "leases", "limits", "standings", "waiting")
+    )
 )
 
 from .appending import AppendingContract
@@ -27,6 +30,7 @@ from .base import ContractBase, LetLapse, MakeLog
 from .closing import ClosingContract
 from .following import FollowingContract
 from .leases import LeasesContract
+from .limits import LimitsContract
 from .standings import StandingsContract
 from .waiting import WaitingContract
 
@@ -37,6 +41,7 @@ __all__ = [
     "FollowingContract",
     "LeasesContract",
     "LetLapse",
+    "LimitsContract",
     "LogContract",
     "MakeLog",
     "StandingsContract",
@@ -45,7 +50,13 @@ __all__ = [
 
 
 class LogContract(
-    AppendingContract, ClosingContract, FollowingContract, StandingsContract, LeasesContract, WaitingContract
+    AppendingContract,
+    ClosingContract,
+    FollowingContract,
+    StandingsContract,
+    LeasesContract,
+    LimitsContract,
+    WaitingContract,
 ):
     """Everything that a log promises. Derive your test class from it; the parts can be taken one by one, too.
 
