@@ -233,6 +233,7 @@ _LIMITED = (
     _undone("permits-caught-then-fails", seq(_caught(par(_permits(), _fails("g"), _permits())), _fails())),
     _done("permits-past-its-commit", seq(*_ok("a"), Commit(), par(_permits(), _permits()))),
     _done("rated", par(*(Step("r", rate=Rate(2, per_seconds=3.0)),) * 4)),
+    _done("rated-beside-a-sleep", par(seq(Sleep(30.0), *_ok("b")), *(Step("r", rate=Rate(2, per_seconds=3.0)),) * 4)),
     _undone("rated-undone", seq(par(*(_permits("r", rate=Rate(2, per_seconds=3.0)),) * 2), _fails())),
 )
 
