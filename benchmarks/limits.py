@@ -22,7 +22,7 @@ from benchmarks.tools.stores import stores
 
 ROUNDS = form(3, 5)
 IN_FLIGHT = 64
-RUNS = 600
+RUNS = 240
 STEPS = 4
 PERMITS = 8
 HANDLER_SECONDS = 0.01
@@ -41,7 +41,7 @@ async def _load(url: str, concurrency: int | None, seconds: float, in_flight: in
             value = await run.do(called, value)
         return value
 
-    saga = Saga("calls", version=1, function=calls)
+    saga: Saga[int, int] = Saga("calls", version=1, function=calls)
     async with Coordinator(url, sagas=[saga], actions=[called]) as coordinator:
         numbers = iter(range(count))
 

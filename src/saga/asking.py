@@ -104,6 +104,7 @@ class Asking:
         self, driver: Drives, replay: Replay, registry: Registry, settling: Settling, under_way: HasChildren
     ) -> None:
         self._under_way = under_way
+        self._admission = under_way.admission
         self._driver = driver
         self._state = driver.state
         self.replay = replay
@@ -193,7 +194,7 @@ class Asking:
         self._follow(self.replay.ask(path, called.name, called.input, text))
         if path not in self._state.steps:
             asked = StepAsked(path, called.name, text, called.irreversible, called.child)
-            admission = self._under_way.admission
+            admission = self._admission
             if admission is None or not (admission.limits(called.name) and admission.goes_forward):
                 self._driver.take(asked)
             else:
@@ -211,19 +212,17 @@ class Asking:
 
     def _waits(self, path: str) -> bool:
         """Whether the step at this path waits for its permit, with nothing of it on record."""
-        admission = self._under_way.admission
-        return admission is not None and admission.is_new(path)
+        return self._admission is not None and self._admission.is_new(path)
 
     @property
     def has_waiting(self) -> bool:
         """Whether any step was asked for of which nothing is on record yet."""
-        admission = self._under_way.admission
-        return admission is not None and admission.has_new
+        return self._admission is not None and self._admission.has_new
 
     def begin_anew(self) -> None:
         """Forget what was asked for and is not on record: the function is called anew, and asks again."""
-        if self._under_way.admission is not None:
-            self._under_way.admission.drop_new()
+        if self._admission is not None:
+            self._admission.drop_new()
 
     def _follow(self, divergence: str | None) -> None:
         if divergence is not None:
@@ -245,9 +244,9 @@ class Asking:
 
     async def _settled(self, path: str) -> None:
         state = self._state
-        while path in state.active or path in state.waits.open or self._waits(path):
+        while path in state.active or path in state.waits.open or (self._admission and self._waits(path)):
             await self._settling.waiter(path)
-        if path in self._too_large:
+        if self._too_large and path in self._too_large:
             raise self._too_large.pop(path)
         if not self._knows(path):
             raise asyncio.CancelledError(_OVER)  # It was asked for, but the run had been called off before.
