@@ -15,6 +15,7 @@ from .handle import RunHandle
 from .host import Host
 from .hosting import Hosting
 from .ids import checked_deadline, checked_run_id, checked_tags, new_run_id
+from .limits import limits_of
 from .log.open import open_log
 from .log.port import Backlog, Log
 from .observers import Observers
@@ -23,7 +24,7 @@ from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
-from .slots import limits_of
+from .slots import saga_limits
 from .standing import standing_of_start
 from .state import RunState
 from .surroundings import Surroundings
@@ -124,6 +125,7 @@ class Coordinator:
             self.runs,
             Places(self.max_running),
             substitute=around.substitute,
+            limits=limits_of(self._registry.actions.values(), self._log, worker) if self.max_running else None,
             observers=self._observers,
         )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
@@ -298,7 +300,7 @@ class Coordinator:
                 tags=tags,
                 deadline=checked_deadline(now, deadline_seconds),
                 trace=start.trace,
-                limits=limits_of(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
+                limits=saga_limits(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
             )
             if connection is not None:
                 start.trace = await enlist(self._host, connection, run_id, started)

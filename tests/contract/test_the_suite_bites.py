@@ -48,6 +48,10 @@ LOGS = """
             self._check_open()
             await asyncio.sleep(0)
 
+    class Generous(MemoryLog):
+        async def share(self, need):
+            return (await super().share(need))._replace(allowed=need.wanted, taken=need.wanted)
+
     class OnMemory(LogContract):
         shared_storage = False
 """
@@ -72,6 +76,10 @@ FOUND_BY = {
         "test_each_lease_has_its_own_length_and_the_newest_beat_counts",
     },
     "Mixed": {"test_a_release_gives_up_every_run_and_the_lease"},
+    "Generous": {
+        "test_workers_share_and_never_have_more_together",
+        "test_of_many_who_ask_at_once_all_together_get_what_there_is",
+    },
     "Restless": {"test_the_wait_ends_in_time_and_is_not_ended_by_what_is_no_work"},
 }
 

@@ -64,10 +64,28 @@ class Waiting(_Counted):
     )
 
 
+class Limited(_Counted):
+    """What waits for permits that all runs of all workers share."""
+
+    lease_seconds = 2.0
+    max_runs = 3
+    scenarios = several(
+        "permits-one-by-one",
+        "permits-dropped-when-it-fails",
+        "permits-two-by-two",
+        "permits-late",
+        "permits-probed",
+        "rated",
+        "rated-undone",
+    )
+
+
 TestPlain = Plain.TestCase
 TestPlain.settings = SETTINGS
 TestOdd = Odd.TestCase
 TestOdd.settings = SETTINGS
+TestLimited = Limited.TestCase
+TestLimited.settings = SETTINGS
 TestWaiting = Waiting.TestCase
 TestWaiting.settings = SETTINGS
 

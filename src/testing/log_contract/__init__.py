@@ -19,7 +19,10 @@ import pytest
 
 # Before they are imported, or a broken promise would say `assert False` and not what was read.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("appending", "closing", "following", "leases", "slots", "standings", "waiting"))
+    *(
+        f"{__name__}.{part}"
+        for part in ("appending", "closing", "following", "leases", "limits", "slots", "standings", "waiting")
+    )
 )
 
 from .appending import AppendingContract
@@ -27,6 +30,7 @@ from .base import ContractBase, LetLapse, MakeLog
 from .closing import ClosingContract
 from .following import FollowingContract
 from .leases import LeasesContract
+from .limits import LimitsContract
 from .slots import SlotsContract
 from .standings import StandingsContract
 from .waiting import WaitingContract
@@ -38,6 +42,7 @@ __all__ = [
     "FollowingContract",
     "LeasesContract",
     "LetLapse",
+    "LimitsContract",
     "LogContract",
     "MakeLog",
     "SlotsContract",
@@ -53,6 +58,7 @@ class LogContract(
     StandingsContract,
     LeasesContract,
     SlotsContract,
+    LimitsContract,
     WaitingContract,
 ):
     """Everything that a log promises. Derive your test class from it; the parts can be taken one by one, too.

@@ -1,6 +1,8 @@
 """The files that bugs are planted into."""
 
 ACTION, VALUES = "actions/action.py", "actions/values.py"
+ADMISSION, LIMITS, MEMORY_LIMITS = "saga/admission.py", "saga/log/limits.py", "saga/log/memory_limits.py"
+POOL = "saga/pool.py"
 ASKING, ATTEMPTS, CODEC, COORDINATOR = "saga/asking.py", "saga/attempts.py", "saga/codec.py", "saga/coordinator.py"
 DECISIONS, DRIVER, HEART = "saga/decisions.py", "saga/driver.py", "saga/heart.py"
 HOSTING, IDS, MEMORY, OUTBOX = "saga/hosting.py", "saga/ids.py", "saga/log/memory.py", "saga/outbox.py"
