@@ -139,6 +139,8 @@ class RunClaimed(Event):
     epoch: int
     lapsed: bool = False
     """The owner before had fallen silent: it died, or the run killed it."""
+    start: int | None = None
+    """Which of its worker's starts it comes with, if it does: no two starts are the same bytes, not even of one instant."""
 
 
 class ActionStarted(Event):
