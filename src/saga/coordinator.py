@@ -24,7 +24,7 @@ from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
-from .standing import standing_after
+from .starting import start_for_anybody
 from .state import RunState
 from .surroundings import Surroundings
 from .transacting import check_transactional
@@ -315,9 +315,7 @@ class Coordinator:
                 check_same(run_id, driver.state, started)
                 await driver.acknowledged.wait()
                 return driver.state.trace
-            standing = standing_after(None, started)
-            await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
-            self._observers.recorded_start(run_id, started)
+            await start_for_anybody(self._host, run_id, started)
             return started.trace
         except AppendConflict:
             state = await self.runs.state(run_id)

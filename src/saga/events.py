@@ -140,7 +140,7 @@ class RunClaimed(Event):
     lapsed: bool = False
     """The owner before had fallen silent: it died, or the run killed it."""
     start: int | None = None
-    """Which of its worker's starts it comes with, if it does: no two starts are the same bytes, not even of one instant."""
+    """Which of its worker's starts it comes with: no two of them are the same bytes, not even of one instant."""
 
 
 class ActionStarted(Event):

@@ -308,9 +308,7 @@ def test_a_closed_coordinator_starts_nothing(log_url: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["completed", "abandoned"])
-def test_a_start_that_is_repeated_in_the_same_instant_does_not_begin_a_run_that_is_over(
-    log_url: str, how: str
-) -> None:
+def test_a_start_that_is_repeated_in_the_same_instant_does_not_begin_a_run_that_is_over(log_url: str, how: str) -> None:
     """Not even by a clock that stands still: a start would else be the very bytes of the first, and pass for it."""
     world = World()
     greet = greeting(world)

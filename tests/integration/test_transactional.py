@@ -27,7 +27,6 @@ from amends import (
     Saga,
 )
 from amends.saga import events as e
-from amends.saga import transacting
 from amends.saga.log.open import open_log
 from amends.saga.log.port import Standing
 from amends.saga.log.postgres_transactions import PostgresTransaction
@@ -514,7 +513,6 @@ def test_a_database_that_is_away_is_waited_for(postgres_url: str, monkeypatch: p
         return begin(**keywords)
 
     monkeypatch.setattr(log, "transaction", refuse_once)
-    monkeypatch.setattr(transacting, "PAUSE_SECONDS", 0.01)
     status, events = ran(log, rows.action())  # type: ignore[arg-type]
     assert trail(events) == ["do 1", "done 1", "COMPLETED"]
     assert (status, rows.names) == (RunStatus.COMPLETED, ["ada"])

@@ -1,4 +1,4 @@
-"""What a log promises about starts in their callers' own transactions: they are runs if and only if that is committed."""
+"""What a log promises about starts in their callers' own transactions: they are runs if and only if it is committed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -130,9 +130,7 @@ class StartsContract(TransactionalBase):
 
         asyncio.run(scenario())
 
-    def test_two_who_move_at_once_move_each_once_in_bounded_pages(
-        self, make_log: MakeLog, make_rows: MakeRows
-    ) -> None:
+    def test_two_who_move_at_once_move_each_once_in_bounded_pages(self, make_log: MakeLog, make_rows: MakeRows) -> None:
         """However many are there; the oldest first."""
 
         async def scenario() -> None:
