@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +15,11 @@ from amends.saga import events as e
 from amends.saga.log.open import open_log
 from amends.saga.log.transactions import lending
 from amends.saga.moving import STARTS_AT_ONCE
+from tests.integration.killed import kill_at
 from tests.integration.rows import Rows, connected, insert
 from tests.integration.test_transactional import a_coordinator, rest
 from tests.integration.transactional_worker import saga_of
 from tests.logs import opened
-
-_ROOT = Path(__file__).parents[2]
 
 
 def a_client(url: str, add: Any) -> Coordinator:
@@ -210,16 +206,7 @@ def test_the_last_of_many_starts_is_found(shared_log_url: str) -> None:
 @pytest.mark.parametrize("point", ["written", "committed"])
 def test_a_caller_that_is_killed_leaves_both_or_neither(shared_log_url: str, point: str) -> None:
     rows = Rows(shared_log_url)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.enlisting_worker", shared_log_url, point],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == point
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_at("enlisting_worker", shared_log_url, point)
 
     async def scenario() -> None:
         async with a_coordinator(shared_log_url, rows.action()) as coordinator:
