@@ -92,6 +92,7 @@ class Children:
             tags=state.tags,
             parent=state.run_id,
             trace=state.trace,
+            locks=state.slots.keys or None,
         )
         try:
             await start_for_anybody(host, child, started)

@@ -24,6 +24,7 @@ from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
+from .slots import limits_of
 from .starting import start_for_anybody
 from .state import RunState
 from .surroundings import Surroundings
@@ -290,14 +291,16 @@ class Coordinator:
         now = self._clock.now()
         run_id = new_run_id(now) if run_id is None else checked_run_id(run_id)
         with self._observers.starting(run_id, saga) as start:
+            tags = checked_tags(tags)
             started = RunStarted(
                 occurred_at=now,
                 saga=saga.name,
                 saga_version=saga.version,
                 input=saga.input.encode(value),
-                tags=checked_tags(tags),
+                tags=tags,
                 deadline=checked_deadline(now, deadline_seconds),
                 trace=start.trace,
+                limits=limits_of(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
             )
             if connection is not None:
                 start.trace = await enlist(self._host, connection, run_id, started)

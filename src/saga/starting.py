@@ -2,7 +2,7 @@
 
 from .events import RunStarted
 from .host import Host
-from .standing import standing_after
+from .standing import standing_of_start
 
 __all__ = ["start_for_anybody"]
 
@@ -14,5 +14,5 @@ async def start_for_anybody(host: Host, run_id: str, started: RunStarted) -> Non
         AppendConflict: there is a run of that id.
         LogUnavailable: nobody knows whether it was started.
     """
-    await host.log.append(run_id, 0, [host.codec.encode(started)], standing_after(None, started))
+    await host.log.append(run_id, 0, [host.codec.encode(started)], standing_of_start(started))
     host.observers.recorded_start(run_id, started)

@@ -24,7 +24,10 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{part}"
-        for part in ("appending", "closing", "following", "leases", "standings", "starts", "transactions", "waiting")
+        for part in (
+            *("appending", "closing", "following", "leases", "slots", "standings"),
+            *("starts", "transactions", "waiting"),
+        )
     )
 )
 
@@ -34,6 +37,7 @@ from .closing import ClosingContract
 from .following import FollowingContract
 from .leases import LeasesContract
 from .rows import MakeRows, Rows
+from .slots import SlotsContract
 from .standings import StandingsContract
 from .starts import StartsContract
 from .transactions import TransactionsContract
@@ -50,6 +54,7 @@ __all__ = [
     "MakeLog",
     "MakeRows",
     "Rows",
+    "SlotsContract",
     "StandingsContract",
     "StartsContract",
     "TransactionalContract",
@@ -59,7 +64,13 @@ __all__ = [
 
 
 class LogContract(
-    AppendingContract, ClosingContract, FollowingContract, StandingsContract, LeasesContract, WaitingContract
+    AppendingContract,
+    ClosingContract,
+    FollowingContract,
+    StandingsContract,
+    LeasesContract,
+    SlotsContract,
+    WaitingContract,
 ):
     """Everything that a log promises. Derive your test class from it; the parts can be taken one by one, too.
 
