@@ -128,3 +128,24 @@ def test_a_class_without_what_makes_its_log_is_told_so(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["*TestNothing needs a fixture `make_log`*"])
     result.stdout.fnmatch_lines(["SKIPPED*TestMemory has no fixture `let_lapse`*"])
     result.stdout.fnmatch_lines(["SKIPPED*TestMemory.shared_storage is False*"])
+
+
+def test_a_class_without_the_users_rows_is_told_so(pytester: pytest.Pytester) -> None:
+    """The contract of transactional logs writes rows beside the log, in the log's own database."""
+    text = (
+        LOGS
+        + """
+    from amends.testing.log_contract import TransactionalContract
+
+    class TestMemory(OnMemory): ...
+
+    class TestTransactions(TransactionalContract):
+        @pytest.fixture
+        def make_log(self):
+            return MemoryLog
+"""
+    )
+    result = run(pytester, text, "-k", "TestTransactions and (goes_on or no_connection)")
+    result.assert_outcomes(errors=2, failed=1)
+    result.stdout.fnmatch_lines(["*TestTransactions needs a fixture `make_rows`*"])
+    result.stdout.fnmatch_lines(["*memory lacks a verb of `Transactional`*"])

@@ -1,6 +1,6 @@
 """The engine's own machine: shapes of sagas that share workers, and whatever can be done to them in any order.
 
-60 examples in a session, 2,000 with `AMENDS_CAMPAIGN=1`.
+30 examples of each machine in a session, 1,000 with `AMENDS_CAMPAIGN=1`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""The planted bugs: what is changed in the engine's source, and where the testing kit should trip over it."""
+"""The planted bugs: what is changed in the engine's source, and where the testing kit or a test should trip over it."""
 
-from tests.teeth.planted import attempts, engine, limits, sagas, unwinding, waiting
+from tests.teeth.planted import attempts, children, engine, limits, sagas, transactions, unwinding, waiting
 from tests.teeth.planted.gaps import GAPS
 from tests.teeth.tooth import Tooth
 
@@ -13,4 +13,6 @@ TEETH: tuple[Tooth, ...] = (
     *sagas.TEETH,
     *waiting.TEETH,
     *limits.TEETH,
+    *children.TEETH,
+    *transactions.TEETH,
 )
