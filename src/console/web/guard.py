@@ -1,0 +1,74 @@
+"""The door: every request passes here, also one to a route that does not exist, and every answer gets its headers."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .access import actor_of, check_host, check_origin
+from .problems import Problem
+from .rates import Rates
+from .settings import ConsoleSettings
+
+__all__ = ["Guard"]
+
+HEADERS = {
+    # No inline script or style, nothing from elsewhere, and in nobody's frame.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware that lets in who may come in, and notes in the scope who it is.
+
+    Args:
+        app: what is behind the door.
+        settings: whom to let in.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ConsoleSettings) -> None:
+        self._app = app
+        self._settings = settings
+        self._rates = Rates(settings.rate_per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or refuse it. There is no other protocol here than HTTP."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._admit(scope)
+        except Problem as problem:
+            await problem.response()(scope, receive, with_headers)
+            return
+        await self._app(scope, receive, with_headers)
+
+    async def _admit(self, scope: Scope) -> None:
+        request = HTTPConnection(scope)
+        check_host(request, self._settings.allowed_hosts)
+        check_origin(request, self._settings.allowed_origins)
+        address = request.client.host if request.client else "nowhere"
+        try:
+            actor = actor_of(request, self._settings)
+        except Problem:
+            await self._rates.check(f"address {address}")  # Whoever tries tokens is counted by where they are.
+            raise
+        await self._rates.check(f"token {actor.name}" if actor else f"address {address}")
+        scope.setdefault("state", {})["actor"] = actor
