@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from ...saga.coordinator import Coordinator
 from .console import Console
 from .guard import Guard
+from .pages.routes import page_routes
 from .routes import api_routes
 from .serving import not_served, route_of
 from .settings import ConsoleSettings
@@ -19,8 +20,8 @@ __all__ = ["console_app", "endpoints"]
 
 
 def endpoints() -> Sequence[Endpoint]:
-    """Return all rows of the table: those of the API, and the pages when there are some."""
-    return api_routes()
+    """Return all rows of the table: those of the API, and those of the pages."""
+    return (*api_routes(), *page_routes())
 
 
 def console_app(coordinator: Coordinator, settings: ConsoleSettings | None = None) -> Starlette:
@@ -46,7 +47,7 @@ def console_app(coordinator: Coordinator, settings: ConsoleSettings | None = Non
 
     app = Starlette(
         routes=[route_of(endpoint, console) for endpoint in endpoints()],
-        middleware=[Middleware(Guard, settings=console.settings)],
+        middleware=[Middleware(Guard, settings=console.settings, sessions=console.sessions)],
         exception_handlers={HTTPException: not_served},
         lifespan=lifespan,
         max_body_size=console.settings.body_limit_bytes,

@@ -11,7 +11,7 @@ from .json_text import parsed
 from .problems import Problem, invalid
 from .settings import ConsoleSettings
 
-__all__ = ["body_of", "query_of"]
+__all__ = ["body_of", "bytes_of", "query_of"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -27,10 +27,7 @@ async def body_of(request: Request, model: type[M], settings: ConsoleSettings) -
     Raises:
         Problem: it is too large, too slow, no JSON, or not of the model's form.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > settings.body_limit_bytes:
-        raise _too_large(settings)
-    raw = await _read(request, settings)
+    raw = await bytes_of(request, settings)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if raw and kind != "application/json":
         raise Problem(
@@ -46,7 +43,15 @@ async def body_of(request: Request, model: type[M], settings: ConsoleSettings) -
         raise invalid(error, "body") from None
 
 
-async def _read(request: Request, settings: ConsoleSettings) -> bytes:
+async def bytes_of(request: Request, settings: ConsoleSettings) -> bytes:
+    """Return the body of a request as it came.
+
+    Raises:
+        Problem: it is too large, too slow, or incomplete.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:20]) > settings.body_limit_bytes:
+        raise _too_large(settings)
     parts: list[bytes] = []
     size = 0
     try:

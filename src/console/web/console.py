@@ -8,6 +8,7 @@ from ...errors import AmendsError
 from ...projections import Audit, AuditView, Follower
 from ...saga.coordinator import Coordinator
 from .problems import Problem
+from .sessions import Sessions
 from .settings import ConsoleSettings
 from .views import Views
 
@@ -27,6 +28,7 @@ class Console:
         coordinator: as given.
         settings: as given.
         views: writes down who saw payloads.
+        sessions: of those who look at the pages.
         closing: it is about to end, and so are its streams.
     """
 
@@ -34,6 +36,7 @@ class Console:
         self.coordinator = coordinator
         self.settings = settings
         self.closing = False
+        self.sessions = Sessions()
         self.views = Views()
         url = coordinator.log_url
         self._follow_url = None if url is None or url.startswith("memory:") else url

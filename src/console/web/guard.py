@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .access import actor_of, check_host, check_origin
 from .problems import Problem
 from .rates import Rates
+from .sessions import Sessions
 from .settings import ConsoleSettings
 
 __all__ = ["Guard"]
@@ -30,11 +31,13 @@ class Guard:
     Args:
         app: what is behind the door.
         settings: whom to let in.
+        sessions: of those who look at the pages.
     """
 
-    def __init__(self, app: ASGIApp, settings: ConsoleSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ConsoleSettings, sessions: Sessions) -> None:
         self._app = app
         self._settings = settings
+        self._sessions = sessions
         self._rates = Rates(settings.rate_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,5 +73,7 @@ class Guard:
         except Problem:
             await self._rates.check(f"address {address}")  # Whoever tries tokens is counted by where they are.
             raise
+        session = self._sessions.of(request) if actor is None else None
+        actor = session.actor if session else actor
         await self._rates.check(f"token {actor.name}" if actor else f"address {address}")
-        scope.setdefault("state", {})["actor"] = actor
+        scope.setdefault("state", {}).update(actor=actor, session=session)

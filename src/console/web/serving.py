@@ -13,6 +13,7 @@ from ...errors import AmendsError
 from .access import check_role
 from .bodies import body_of, query_of
 from .console import Console
+from .pages.refusing import refused
 from .problems import Problem, problem_of
 from .roles import Role
 from .table import Ask, Endpoint
@@ -32,17 +33,18 @@ def _served(endpoint: Endpoint, console: Console) -> Callable[[Request], Awaitab
         try:
             return await _answer(endpoint, console, request)
         except Problem as problem:
-            return problem.response()
+            return refused(endpoint, console, request, problem)
         except AmendsError as error:
             said = problem_of(error)
             if said.status >= 500:
                 _logger.warning("%s %s: %s", endpoint.method, endpoint.path, type(error).__name__)
-            return said.response()
+            return refused(endpoint, console, request, said)
         except Exception as error:
             # Without its text, which may hold what somebody sent: where it was raised says what is wrong.
             where = "".join(traceback.format_tb(error.__traceback__))
             _logger.error("%s %s: %s\n%s", endpoint.method, endpoint.path, type(error).__name__, where)  # noqa: TRY400
-            return Problem(500, "internal-error", "something is wrong here, and it is in the log").response()
+            said = Problem(500, "internal-error", "something is wrong here, and it is in the log")
+            return refused(endpoint, console, request, said)
 
     return serve
 
@@ -50,6 +52,8 @@ def _served(endpoint: Endpoint, console: Console) -> Callable[[Request], Awaitab
 async def _answer(endpoint: Endpoint, console: Console, request: Request) -> Response:
     actor = request.scope["state"]["actor"]
     check_role(actor, endpoint.role)
+    if request.scope["state"]["session"] is not None and endpoint.method != "GET" and not endpoint.is_page:
+        raise Problem(403, "session-refused", "a session is for the pages; send a token, as Authorization: Bearer ...")
     query = query_of(request, endpoint.query) if endpoint.query else None
     body = await body_of(request, endpoint.body, console.settings) if endpoint.body else None
     return await endpoint.handler(Ask(console, actor, request, body, query))

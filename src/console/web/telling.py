@@ -13,7 +13,7 @@ from .asked import Reason, SignalSaid, Waiver
 from .starting import idempotency_key
 from .table import Ask
 
-__all__ = ["SAID", "signal", "telling"]
+__all__ = ["SAID", "signal", "telling", "told"]
 
 SAID = ("cancel", "retry", "resume", "waive", "undo", "abandon")
 """The methods of `RunHandle` that are commands of a person."""
@@ -25,15 +25,18 @@ def telling(name: str) -> Callable[[Ask], Awaitable[Response]]:
     async def handler(ask: Ask) -> Response:
         body: Reason = ask.body
         steps = (body.step,) if isinstance(body, Waiver) else ()
-        handle = ask.console.coordinator.handle(checked_run_id(ask.path("run_id")))
-        changed, status = await tell(
-            handle,
-            lambda told: getattr(told, name)(*steps, by=ask.actor.name, reason=body.reason),
-            by=ask.actor.name,
-        )
-        return answer(CommandTaken(run_id=handle.run_id, changed=changed, status=status))
+        return answer(await told(ask, name, ask.path("run_id"), *steps, reason=body.reason))
 
     return handler
+
+
+async def told(ask: Ask, name: str, run_id: str, *steps: str, reason: str) -> CommandTaken:
+    """Tell a run a command, in the name of whoever asks, and return what came of it."""
+    handle = ask.console.coordinator.handle(checked_run_id(run_id))
+    changed, status = await tell(
+        handle, lambda held: getattr(held, name)(*steps, by=ask.actor.name, reason=reason), by=ask.actor.name
+    )
+    return CommandTaken(run_id=handle.run_id, changed=changed, status=status)
 
 
 async def signal(ask: Ask) -> Response:
