@@ -11,11 +11,42 @@ from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 
 from ..errors import AmendsError
-from . import completion, follow, migrate, operate, quarantine, rebuild, runs, show, signal, stats, verify, worker
+from . import (
+    completion,
+    follow,
+    migrate,
+    operate,
+    quarantine,
+    rebuild,
+    runs,
+    serve,
+    show,
+    signal,
+    stats,
+    token,
+    verify,
+    worker,
+)
 from .demo import command as demo
 from .plain import plain
 
-_COMMANDS = (demo, runs, show, operate, signal, stats, verify, worker, follow, rebuild, quarantine, migrate, completion)
+_COMMANDS = (
+    demo,
+    runs,
+    show,
+    operate,
+    signal,
+    stats,
+    verify,
+    worker,
+    serve,
+    token,
+    follow,
+    rebuild,
+    quarantine,
+    migrate,
+    completion,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -29,7 +29,9 @@ def plain_lines(text: str, limit: int) -> str:
     '{\n  a�\n}'
     """
     lines = text[:limit].replace("\r\n", "\n").split("\n")
-    return "\n".join("".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(char) else char for char in line) for line in lines)
+    return "\n".join(
+        "".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(char) else char for char in line) for line in lines
+    )
 
 
 def _is_hidden(char: str) -> bool:

@@ -61,6 +61,8 @@ class Audit(Projection):
     def changes(self, recorded: RecordedEvent) -> Iterable[Upsert | Delete]:
         """Return what an event changes in the view."""
         event = recorded.event
+        if isinstance(event, e.PayloadsViewed):
+            return (self._command(recorded._replace(run_id=event.run_id), "view", event.by, event.what),)
         row: dict[str, Cell] = {
             "last_position": recorded.position,
             "version": recorded.version,

@@ -3,15 +3,16 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
 
-from amends import Coordinator, Run, action, saga
+from amends import Coordinator, Run, Saga, action, saga
 from amends.console.web import ConsoleSettings, Role, Token, console_app, new_token
+from amends.console.web.server import serve_until
 
 __all__ = ["SECRETS", "TOKENS", "Order", "Served", "coordinator_on", "served"]
 
@@ -77,8 +78,23 @@ async def ask(run: Run, order: Order) -> bool:
     return approval.approved
 
 
+@saga("reserve-only")
+async def reserve_only(run: Run, order: Order) -> None:
+    await run.do(reserve, order)
+
+
 @saga("idle")
 async def idle(run: Run) -> None: ...
+
+
+@action("hold", irreversible=True)
+async def wait_for_ever(order: Order) -> None:
+    await asyncio.Event().wait()
+
+
+@saga("hold")
+async def hold(run: Run, order: Order) -> None:
+    await run.do(wait_for_ever, order)
 
 
 def _made() -> Iterator[tuple[str, str, Token]]:
@@ -99,7 +115,8 @@ TOKENS = tuple(token for _, _, token in _MADE)
 
 def coordinator_on(url: str, **given: Any) -> Coordinator:
     """Return a coordinator of the shop."""
-    return Coordinator(url, sagas=[buy, jam, ask, idle], actions=[greet, reserve, charge, stuck], **given)
+    sagas: list[Saga[Any, Any]] = [buy, jam, ask, reserve_only, idle, hold]
+    return Coordinator(url, sagas=sagas, actions=[greet, reserve, charge, stuck, wait_for_ever], **given)
 
 
 class Served:
@@ -108,9 +125,11 @@ class Served:
     Attributes:
         url: where.
         coordinator: whose.
+        app: the console.
     """
 
-    def __init__(self, port: int, coordinator: Coordinator) -> None:
+    def __init__(self, port: int, coordinator: Coordinator, app: Starlette) -> None:
+        self.app = app
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.coordinator = coordinator
@@ -134,24 +153,19 @@ class Served:
             await client.aclose()
 
 
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def served(url: str, *, host: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Served]:
     """Serve a console with these settings; with a token of each kind, unless they say otherwise."""
     async with coordinator_on(url, **(host or {})) as coordinator:
         app = console_app(coordinator, ConsoleSettings(**{"tokens": TOKENS, **settings}))
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            server = _Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", server_header=False))
-            task = asyncio.create_task(server.serve([listening]))
-            found = Served(listening.getsockname()[1], coordinator)
+            stopping = asyncio.Event()
+            task = asyncio.create_task(serve_until(app, listening, stopping))
+            found = Served(listening.getsockname()[1], coordinator, app)
             try:
+                await found.as_(None).get("/health")  # It is answered when the application has begun.
                 yield found
             finally:
                 await found.close()
-                app.state.console.closing = server.should_exit = True
+                stopping.set()
                 await task

@@ -155,7 +155,7 @@ def events() -> st.SearchStrategy[e.Event]:
         "trace": st.none() | _SAFE,
     }
     built = []
-    for kind in e.EVENT_TYPES:
+    for kind in (*e.EVENT_TYPES, *e.ACCESS_TYPES):
         given_parts = {name: parts[name] for name in kind.model_fields if name in parts}
         if kind is e.RunStarted:
             given_parts["input"] = _SAFE

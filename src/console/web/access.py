@@ -14,7 +14,7 @@ from .roles import LOCAL, Actor, Role
 from .settings import ConsoleSettings
 from .tokens import bearer
 
-__all__ = ["actor_of", "check_host", "check_origin", "check_role"]
+__all__ = ["actor_of", "check_host", "check_origin", "check_role", "check_size"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="amends"'}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -35,6 +35,21 @@ def hostname(host: str) -> str:
     """Return a `Host` without its port."""
     name, colon, port = host.strip().lower().rpartition(":")
     return name if colon and port.isdecimal() and not name.endswith(":") else host.strip().lower()
+
+
+def check_size(request: HTTPConnection, limit_bytes: int) -> None:
+    """Do nothing if what a request says of its body can be taken. One that does not say so is counted as it comes.
+
+    Raises:
+        Problem: it is too large; or there is one where none is taken.
+    """
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or len(declared) > 15 or int(declared) > limit_bytes:
+        said = f"the body is larger than {limit_bytes:,} bytes; store it elsewhere and send a reference"
+        raise Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit_bytes})
+    has_body = int(declared) > 0 or "transfer-encoding" in request.headers
+    if has_body and request.scope["method"] in ("GET", "HEAD"):
+        raise Problem(400, "body-not-taken", "nothing is sent with GET; leave the body out", field="body")
 
 
 def check_origin(request: HTTPConnection, allowed: Collection[str]) -> None:

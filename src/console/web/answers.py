@@ -110,6 +110,8 @@ class RunShown(_Shown):
     waits: list[dict[str, Any]]
     notes: list[dict[str, Any]]
     remaining: list[Remaining]
+    output: Any = Field(None, description="of a completed run; null without the right to see payloads")
+    failure: Failure | None = Field(None, description="of a run at rest that has not completed")
 
 
 class RunPage(_Shown):

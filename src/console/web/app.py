@@ -38,7 +38,7 @@ def console_app(coordinator: Coordinator, settings: ConsoleSettings | None = Non
     Raises:
         InvalidName: `settings.audit_url` is of no known form.
     """
-    console = Console(coordinator, settings or ConsoleSettings())
+    console = Console(coordinator, settings or ConsoleSettings(), endpoints())
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -46,7 +46,7 @@ def console_app(coordinator: Coordinator, settings: ConsoleSettings | None = Non
             yield
 
     app = Starlette(
-        routes=[route_of(endpoint, console) for endpoint in endpoints()],
+        routes=[route_of(endpoint, console) for endpoint in console.table],
         middleware=[Middleware(Guard, settings=console.settings, sessions=console.sessions)],
         exception_handlers={HTTPException: not_served},
         lifespan=lifespan,

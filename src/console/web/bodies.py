@@ -15,9 +15,6 @@ __all__ = ["body_of", "bytes_of", "query_of"]
 
 M = TypeVar("M", bound=BaseModel)
 
-_CLOSE = {"Connection": "close"}
-"""What is left of a body that was refused is not waited for."""
-
 QUERY_LIMIT_BYTES = 8_192
 
 
@@ -49,9 +46,6 @@ async def bytes_of(request: Request, settings: ConsoleSettings) -> bytes:
     Raises:
         Problem: it is too large, too slow, or incomplete.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > settings.body_limit_bytes:
-        raise _too_large(settings)
     parts: list[bytes] = []
     size = 0
     try:
@@ -63,16 +57,16 @@ async def bytes_of(request: Request, settings: ConsoleSettings) -> bytes:
                 parts.append(part)
     except TimeoutError:
         said = f"the body took longer than {settings.body_seconds:g} seconds; send it faster, or less of it"
-        raise Problem(408, "request-timeout", said, field="body", headers=_CLOSE) from None
+        raise Problem(408, "request-timeout", said, field="body") from None
     except (ClientDisconnect, HTTPException):
-        raise Problem(400, "incomplete-body", "the body ended early", field="body", headers=_CLOSE) from None
+        raise Problem(400, "incomplete-body", "the body ended early", field="body") from None
     return b"".join(parts)
 
 
 def _too_large(settings: ConsoleSettings) -> Problem:
     limit = settings.body_limit_bytes
     said = f"the body is larger than {limit:,} bytes; store it elsewhere and send a reference"
-    return Problem(413, "body-too-large", said, field="body", headers=_CLOSE, facts={"limit_bytes": limit})
+    return Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit})
 
 
 def query_of(request: Request, model: type[M]) -> M:

@@ -1,15 +1,18 @@
 """What the handlers of a console share: the coordinator, the audit view, and what is open while it runs."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ...errors import AmendsError
 from ...projections import Audit, AuditView, Follower
 from ...saga.coordinator import Coordinator
+from .metrics import Metrics
 from .problems import Problem
 from .sessions import Sessions
 from .settings import ConsoleSettings
+from .table import Endpoint
 from .views import Views
 
 __all__ = ["Console"]
@@ -23,21 +26,30 @@ class Console:
     Args:
         coordinator: whose runs, actions and sagas it shows; opened and closed by whoever made it.
         settings: of the console.
+        table: its routes.
 
     Attributes:
         coordinator: as given.
         settings: as given.
+        table: as given.
         views: writes down who saw payloads.
         sessions: of those who look at the pages.
-        closing: it is about to end, and so are its streams.
+        metrics: what is counted.
+        stream_count: how many streams are open.
+        follower: what keeps the audit view up to date from here, if anything does.
+        closing: set when it is about to end: streams end then, and nobody waits for a run any more.
     """
 
-    def __init__(self, coordinator: Coordinator, settings: ConsoleSettings) -> None:
+    def __init__(self, coordinator: Coordinator, settings: ConsoleSettings, table: Sequence[Endpoint]) -> None:
         self.coordinator = coordinator
         self.settings = settings
-        self.closing = False
         self.sessions = Sessions()
-        self.views = Views()
+        self.table = table
+        self.metrics = Metrics(coordinator)
+        self.stream_count = 0
+        self.closing = asyncio.Event()
+        self.follower: Follower | None = None
+        self.views = Views(coordinator)
         url = coordinator.log_url
         self._follow_url = None if url is None or url.startswith("memory:") else url
         searched = settings.audit_url or self._follow_url
@@ -62,8 +74,8 @@ class Console:
                 await stack.enter_async_context(self._audit)
             if self.settings.follow and self._follow_url is not None:
                 try:
-                    await stack.enter_async_context(Follower(self._follow_url, Audit()))
+                    self.follower = await stack.enter_async_context(Follower(self._follow_url, Audit()))
                 except AmendsError as error:
                     _logger.warning("the audit view is not kept up to date: %s", error)
             yield
-            self.closing = True
+            self.closing.set()

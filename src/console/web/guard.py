@@ -1,10 +1,10 @@
 """The door: every request passes here, also one to a route that does not exist, and every answer gets its headers."""
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .access import actor_of, check_host, check_origin
+from .access import actor_of, check_host, check_origin, check_size
 from .problems import Problem
 from .rates import Rates
 from .sessions import Sessions
@@ -18,11 +18,31 @@ HEADERS = {
     "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Nothing to others. With `no-referrer` a browser would send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+class _Body:
+    """The body of a request, as it is received.
+
+    Attributes:
+        is_left: there is something of it that nobody has read.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._receive = receive
+        headers = Headers(scope=scope)
+        self.is_left = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self.is_left = False
+        return message
 
 
 class Guard:
@@ -49,22 +69,27 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
 
+        body = _Body(scope, receive)
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if body.is_left:
+                    headers["Connection"] = "close"  # What is left of it is not waited for.
             await send(message)
 
         try:
             await self._admit(scope)
         except Problem as problem:
-            await problem.response()(scope, receive, with_headers)
+            await problem.response()(scope, body.receive, with_headers)
             return
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, body.receive, with_headers)
 
     async def _admit(self, scope: Scope) -> None:
         request = HTTPConnection(scope)
+        check_size(request, self._settings.body_limit_bytes)
         check_host(request, self._settings.allowed_hosts)
         check_origin(request, self._settings.allowed_origins)
         address = request.client.host if request.client else "nowhere"

@@ -7,11 +7,14 @@ from starlette.responses import Response
 from ...actions.action import Action
 from ...errors import LogUnavailable
 from ...saga.definition import Saga
+from . import metrics
 from .answers import ActionList, ActionShown, Health, SagaList, SagaShown, answer
+from .json_text import json_bytes
+from .openapi import openapi, schema_of
 from .problems import Problem
 from .table import Ask
 
-__all__ = ["actions", "health", "ready", "sagas"]
+__all__ = ["actions", "document", "health", "ready", "sagas", "scrape"]
 
 READY_SECONDS = 5.0
 
@@ -29,9 +32,20 @@ async def ready(ask: Ask) -> Response:
             await host.log.read("ready")
     except (TimeoutError, LogUnavailable):
         raise Problem(503, "not-ready", "the database does not answer", headers={"Retry-After": "1"}) from None
-    if ask.console.closing:
+    if ask.console.closing.is_set():
         raise Problem(503, "not-ready", "the service is closing", headers={"Retry-After": "1"})
     return answer(Health(status="ok"))
+
+
+async def scrape(ask: Ask) -> Response:
+    """Answer with the metrics of this process."""
+    return Response(ask.console.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+
+async def document(ask: Ask) -> Response:
+    """Answer with the OpenAPI document."""
+    found = openapi(ask.console.table, ask.console.coordinator.registry)
+    return Response(json_bytes(found), media_type="application/json")
 
 
 async def actions(ask: Ask) -> Response:
@@ -49,8 +63,8 @@ def _action(action: "Action[object, object]") -> ActionShown:
         name=action.name,
         irreversible=action.irreversible,
         transactional=action.transactional,
-        input=action.input.json_schema(),
-        output=action.output.json_schema(),
+        input=schema_of(action.input),
+        output=schema_of(action.output),
     )
 
 
@@ -58,7 +72,7 @@ def _saga(saga: "Saga[object, object]") -> SagaShown:
     return SagaShown(
         name=saga.name,
         version=saga.version,
-        input=saga.input.json_schema(),
-        output=saga.output.json_schema(),
-        signals={name: kind.json_schema() for name, kind in saga.signals.items()},
+        input=schema_of(saga.input),
+        output=schema_of(saga.output),
+        signals={name: schema_of(kind) for name, kind in saga.signals.items()},
     )

@@ -5,7 +5,7 @@ The id of a run stands last in its paths, because it may hold slashes: `signup:a
 
 from collections.abc import Sequence
 
-from . import answers, asked, knowing, reading, starting, telling
+from . import answers, asked, knowing, metrics, reading, starting, streaming, telling
 from .roles import Role
 from .table import Endpoint
 
@@ -46,6 +46,25 @@ _ABOUT = (
         name="ready",
         summary="Whether the database answers too",
         answers={200: answers.Health},
+    ),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        role=Role.VIEWER,
+        handler=knowing.scrape,
+        name="metrics",
+        summary="What Prometheus reads",
+        answers={200: None},
+        media_type=metrics.MEDIA_TYPE,
+    ),
+    Endpoint(
+        method="GET",
+        path="/openapi.json",
+        role=Role.VIEWER,
+        handler=knowing.document,
+        name="openapi",
+        summary="This document",
+        answers={200: dict},
     ),
     Endpoint(
         method="GET",
@@ -98,6 +117,18 @@ _READING = (
         summary="The events of a run, in order",
         query=asked.EventsAsked,
         answers={200: answers.EventPage},
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/stream/{run_id:path}",
+        role=Role.VIEWER,
+        handler=streaming.stream,
+        name="streamEvents",
+        summary="The events of a run as they come, as server-sent events",
+        query=asked.StreamAsked,
+        answers={200: None, 204: None},
+        media_type="text/event-stream",
+        headers={"Last-Event-ID": "the version of the last event that you have"},
     ),
     Endpoint(
         method="GET",

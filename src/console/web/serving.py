@@ -1,6 +1,7 @@
 """From a row of the table to what Starlette calls: who may, what they brought, the answer, and what became of it."""
 
 import logging
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,12 @@ def route_of(endpoint: Endpoint, console: Console) -> Route:
 
 
 def _served(endpoint: Endpoint, console: Console) -> Callable[[Request], Awaitable[Response]]:
+    async def counted(request: Request) -> Response:
+        began = time.monotonic()
+        response = await serve(request)
+        console.metrics.counted(endpoint.path, endpoint.method, response.status_code, time.monotonic() - began)
+        return response
+
     async def serve(request: Request) -> Response:
         try:
             return await _answer(endpoint, console, request)
@@ -46,7 +53,7 @@ def _served(endpoint: Endpoint, console: Console) -> Callable[[Request], Awaitab
             said = Problem(500, "internal-error", "something is wrong here, and it is in the log")
             return refused(endpoint, console, request, said)
 
-    return serve
+    return counted
 
 
 async def _answer(endpoint: Endpoint, console: Console, request: Request) -> Response:

@@ -26,7 +26,6 @@ class ConsoleSettings:
         body_seconds: how long a body may take to arrive.
         wait_limit_seconds: how long a request may wait for a run at most.
         start_seconds: how long a start waits for a place in this process at most.
-        row_limit: how many rows a page may have, at most 1,000.
         rate_per_minute: how many requests a token may make, or without one an address.
         stream_limit: how many live streams are open at once.
         stream_seconds: how long a stream lasts at most; a client goes on with `Last-Event-ID`.
@@ -44,20 +43,17 @@ class ConsoleSettings:
     body_seconds: float = 10.0
     wait_limit_seconds: float = 30.0
     start_seconds: float = 30.0
-    row_limit: int = 200
     rate_per_minute: int = 1_200
     stream_limit: int = 200
     stream_seconds: float = 3_600.0
 
     def __post_init__(self) -> None:
         """Check them."""
-        counts = ("body_limit_bytes", "row_limit", "rate_per_minute", "stream_limit")
+        counts = ("body_limit_bytes", "rate_per_minute", "stream_limit")
         spans = ("body_seconds", "wait_limit_seconds", "start_seconds", "stream_seconds")
         for name in (*counts, *spans):
             if not getattr(self, name) > 0:
                 raise DefinitionError(f"{name}={getattr(self, name)!r}; use a number above 0")
-        if self.row_limit > 1_000:
-            raise DefinitionError(f"row_limit={self.row_limit}; use at most 1,000")
         names = [token.name for token in self.tokens]
         if len(set(names)) < len(names):
             raise DefinitionError("tokens: two have one name")

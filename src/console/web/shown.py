@@ -14,9 +14,11 @@ from ...saga.events import Event, FailingReason
 from ..show_json import run_json
 from .json_text import stored_value
 
-__all__ = ["event_shown", "run_of_audit_shown", "run_shown"]
+__all__ = ["VALUES", "event_shown", "run_of_audit_shown", "run_shown"]
 
-_VALUES = ("input", "output", "payload")
+VALUES = ("input", "output", "payload")
+"""The fields of events that hold what a user gave."""
+
 _OF_PEOPLE = (FailingReason.CANCELLED, FailingReason.UNDONE)
 _NOTES_OF_MACHINES = ("failing", "parked")
 
@@ -30,7 +32,7 @@ def event_shown(version: int, event: Event, *, payloads: bool) -> dict[str, Any]
         payloads: show values and the texts of errors too.
     """
     shown: dict[str, Any] = {"version": version, "event": type(event).__name__, **event.model_dump(mode="json")}
-    for name in _VALUES:
+    for name in VALUES:
         if name in shown and payloads:
             shown[name] = stored_value(shown[name])
         elif name in shown:

@@ -18,7 +18,7 @@ from .asked import Start
 from .problems import Problem
 from .reading import registered
 from .table import Ask
-from .waiting import rested, started, wait_seconds
+from .waiting import rested, result_of, wait_seconds
 
 __all__ = ["idempotency_key", "invoke_action", "start_saga"]
 
@@ -48,10 +48,11 @@ async def _start(ask: Ask, saga: str) -> Response:
     if waits and "prefer" in ask.request.headers:
         headers["Preference-Applied"] = f"wait={waits:.0f}"
     if state is None:
-        standing = await handle.status()
-        shown = RunStarted(run_id=handle.run_id, status=standing, at_rest=False)
+        shown = RunStarted(run_id=handle.run_id, status=await handle.status(), at_rest=False)
         return answer(shown, 202, headers)
-    return answer(started(state, payloads=ask.actor.payloads), 200, headers)
+    output, failure = await result_of(ask, state)
+    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=True, output=output, failure=failure)
+    return answer(shown, 200, headers)
 
 
 async def _placed(ask: Ask, saga: str, body: Start, run_id: str | None) -> "RunHandle[object]":

@@ -2,17 +2,17 @@
 
 import asyncio
 import re
-from contextlib import suppress
+from typing import Any
 
 from ...errors import InvalidValue
 from ...saga.events import RunStatus
 from ...saga.handle import run_failed
 from ...saga.state import RunState
-from .answers import Failure, RunStarted
+from .answers import Failure
 from .json_text import stored_value
 from .table import Ask
 
-__all__ = ["rested", "started", "wait_seconds"]
+__all__ = ["rested", "result_of", "wait_seconds"]
 
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
@@ -36,20 +36,28 @@ def wait_seconds(ask: Ask) -> float:
 async def rested(ask: Ask, run_id: str) -> RunState | None:
     """Wait for a run as long as the request says; return it if it has come to rest by then."""
     seconds = wait_seconds(ask)
-    if seconds > 0:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                return await ask.console.coordinator.runs.at_rest(run_id)
-    return None
+    if seconds == 0:
+        return None
+    resting = asyncio.ensure_future(ask.console.coordinator.runs.at_rest(run_id))
+    closing = asyncio.ensure_future(ask.console.closing.wait())
+    try:
+        await asyncio.wait({resting, closing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return resting.result() if resting.done() else None
+    finally:
+        resting.cancel()
+        closing.cancel()
 
 
-def started(state: RunState, *, payloads: bool) -> RunStarted:
-    """Return what is said of a run that was started."""
-    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=state.at_rest)
+async def result_of(ask: Ask, state: RunState) -> tuple[Any, Failure | None]:
+    """Return the output of a run, or why it has none; neither while it is not at rest. An output is a payload."""
+    payloads = ask.actor.payloads
     if state.status is RunStatus.COMPLETED:
-        shown.output = stored_value(state.output) if payloads else None
-    elif state.at_rest:
-        failed = run_failed(state)
-        reason = failed.reason if payloads else None
-        shown.failure = Failure(action=failed.action, reason=reason, remaining=list(failed.remaining))
-    return shown
+        output = stored_value(state.output) if payloads else None
+        if output is not None:
+            await ask.console.views.record(ask.actor, state.run_id, "output")
+        return output, None
+    if not state.at_rest:
+        return None, None
+    failed = run_failed(state)
+    reason = failed.reason if payloads else None
+    return None, Failure(action=failed.action, reason=reason, remaining=list(failed.remaining))

@@ -20,7 +20,7 @@ FILES = {
 async def file(ask: Ask) -> Response:
     """Answer with a file."""
     name = ask.request.url.path.rpartition("/")[2]
-    return Response(content(name), headers={"Cache-Control": "no-cache"}, media_type=FILES[name])
+    return Response(content(name), media_type=FILES[name])
 
 
 @cache

@@ -19,12 +19,6 @@ __all__ = ["html", "page", "root_of", "words"]
 TEXT_LIMIT = 2_000
 """How much of a text is shown in a line; payloads have a place of their own."""
 
-HEADERS = {
-    # With `no-referrer` a browser sends `Origin: null` with its own forms.
-    "Referrer-Policy": "same-origin",
-    "Vary": "Cookie, Accept",
-}
-
 
 def _shown(value: object) -> object:
     return plain(value, TEXT_LIMIT) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -89,4 +83,4 @@ def html(console: Console, request: Request, template: str, status: int = 200, *
         **shown,
     }
     text = _ENVIRONMENT.get_template(template).render(given)
-    return Response(text.encode("utf-8", "replace"), status, HEADERS, "text/html; charset=utf-8")
+    return Response(text.encode("utf-8", "replace"), status, {"Vary": "Cookie, Accept"}, "text/html; charset=utf-8")

@@ -16,8 +16,18 @@ __all__ = ["page_routes"]
 def page_routes() -> Sequence[Endpoint]:
     """Return the rows of the pages."""
     return (
-        _row("GET", "/", Role.VIEWER, listing.runs, "runsPage", "The runs, those first that need a person", asked.ListAsked),
-        _row("GET", "/figures", Role.VIEWER, listing.figures, "figuresPage", "Counts and durations", asked.FiguresAsked),
+        _row(
+            "GET",
+            "/",
+            Role.VIEWER,
+            listing.runs,
+            "runsPage",
+            "The runs, those first that need a person",
+            asked.ListAsked,
+        ),
+        _row(
+            "GET", "/figures", Role.VIEWER, listing.figures, "figuresPage", "Counts and durations", asked.FiguresAsked
+        ),
         _row("GET", "/run", Role.VIEWER, showing.run, "runPage", "One run", asked.RunAsked),
         _row("GET", "/live/{run_id:path}", Role.VIEWER, showing.run_stream, "liveRun", "That a run moves", StreamAsked),
         *(
@@ -31,7 +41,9 @@ def page_routes() -> Sequence[Endpoint]:
             )
             for name in SAID
         ),
-        _row("GET", "/sign-in", Role.PUBLIC, signing.sign_in_form, "signInPage", "Ask for a token", signing.SignInAsked),
+        _row(
+            "GET", "/sign-in", Role.PUBLIC, signing.sign_in_form, "signInPage", "Ask for a token", signing.SignInAsked
+        ),
         _row("POST", "/sign-in", Role.PUBLIC, signing.sign_in, "signIn", "Begin a session"),
         _row("POST", "/sign-out", Role.VIEWER, signing.sign_out, "signOut", "End the session"),
         *(

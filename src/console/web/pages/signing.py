@@ -3,7 +3,6 @@
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
-from ..problems import Problem
 from ..sessions import COOKIE
 from ..table import Ask
 from ..tokens import bearer
