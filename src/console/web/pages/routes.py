@@ -1,8 +1,7 @@
 """The routes of the pages: rows of the console's one table."""
 
 from collections.abc import Sequence
-
-from pydantic import BaseModel
+from typing import Any
 
 from ..asked import StreamAsked
 from ..roles import Role
@@ -15,55 +14,45 @@ __all__ = ["page_routes"]
 
 def page_routes() -> Sequence[Endpoint]:
     """Return the rows of the pages."""
-    return (
-        _row(
-            "GET",
-            "/",
-            Role.VIEWER,
-            listing.runs,
-            "runsPage",
-            "The runs, those first that need a person",
-            asked.ListAsked,
-        ),
-        _row(
-            "GET", "/figures", Role.VIEWER, listing.figures, "figuresPage", "Counts and durations", asked.FiguresAsked
-        ),
-        _row("GET", "/run", Role.VIEWER, showing.run, "runPage", "One run", asked.RunAsked),
-        _row("GET", "/live/{run_id:path}", Role.VIEWER, showing.run_stream, "liveRun", "That a run moves", StreamAsked),
-        *(
-            _row(
-                "POST",
-                f"/tell/{name}",
-                Role.ADMIN if name == "abandon" else Role.OPERATOR,
-                commanding.commanding(name),
-                f"{name}Form",
-                "Tell a run something",
-            )
-            for name in SAID
-        ),
-        _row(
-            "GET", "/sign-in", Role.PUBLIC, signing.sign_in_form, "signInPage", "Ask for a token", signing.SignInAsked
-        ),
-        _row("POST", "/sign-in", Role.PUBLIC, signing.sign_in, "signIn", "Begin a session"),
-        _row("POST", "/sign-out", Role.VIEWER, signing.sign_out, "signOut", "End the session"),
-        *(
-            _row("GET", f"/static/{name}", Role.PUBLIC, files.file, f"static-{name}", "A file of the pages")
-            for name in files.FILES
-        ),
-    )
+    return (*_PAGES, *_COMMANDS, *_SIGNING, *_FILES)
 
 
-def _row(
-    method: str, path: str, role: Role, handler: Handler, name: str, summary: str, query: type[BaseModel] | None = None
-) -> Endpoint:
-    return Endpoint(
-        method=method,
-        path=path,
-        role=role,
-        handler=handler,
-        summary=summary,
-        name=name,
-        query=query,
-        media_type="text/html",
-        is_page=True,
+def _seen(path: str, handler: Handler, name: str, summary: str, **more: Any) -> Endpoint:
+    given: dict[str, Any] = {"role": Role.VIEWER, "media_type": "text/html", "is_page": True, **more}
+    return Endpoint(method="GET", path=path, handler=handler, name=name, summary=summary, **given)
+
+
+def _sent(path: str, handler: Handler, name: str, summary: str, role: Role) -> Endpoint:
+    return Endpoint(method="POST", path=path, handler=handler, name=name, summary=summary, role=role, is_page=True)
+
+
+_PAGES = (
+    _seen("/", listing.runs, "runsPage", "The runs, those first that need a person", query=asked.ListAsked),
+    _seen("/figures", listing.figures, "figuresPage", "Counts and durations", query=asked.FiguresAsked),
+    _seen("/run", showing.run, "runPage", "One run", query=asked.RunAsked),
+    _seen("/live/{run_id:path}", showing.run_stream, "liveRun", "That a run moves", query=StreamAsked),
+)
+
+_COMMANDS = tuple(
+    _sent(
+        f"/tell/{name}",
+        commanding.commanding(name),
+        f"{name}Form",
+        "Tell a run something",
+        Role.ADMIN if name == "abandon" else Role.OPERATOR,
     )
+    for name in SAID
+)
+
+_SIGNING = (
+    _seen(
+        "/sign-in", signing.sign_in_form, "signInPage", "Ask for a token", role=Role.PUBLIC, query=signing.SignInAsked
+    ),
+    _sent("/sign-in", signing.sign_in, "signIn", "Begin a session", Role.PUBLIC),
+    _sent("/sign-out", signing.sign_out, "signOut", "End the session", Role.VIEWER),
+)
+
+_FILES = tuple(
+    _seen(f"/static/{name}", files.file, f"static-{name}", "A file of the pages", role=Role.PUBLIC)
+    for name in files.FILES
+)

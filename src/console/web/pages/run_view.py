@@ -66,7 +66,7 @@ def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, b
     offered = offers(
         actor,
         state.status,
-        parked=parked and parked.reason,
+        parked=parked.reason if parked else None,
         remaining=state.remaining,
         is_failing=state.failing is not None,
         is_committed=bool(state.commits),

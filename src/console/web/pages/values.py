@@ -71,10 +71,12 @@ def _of_step(event: Event, step: str) -> Value | None:
 
 
 def _json(heading: str, text: str) -> Value:
-    shown = text
-    if len(text) <= VALUE_LIMIT * 4:
-        shown = json.dumps(stored_value(text), indent=2, ensure_ascii=False)
-    return _value(heading, shown)
+    if len(text) > VALUE_LIMIT * 4:
+        return _value(heading, text)
+    try:
+        return _value(heading, json.dumps(stored_value(text), indent=2, ensure_ascii=False))
+    except (ValueError, RecursionError):  # What somebody else has written need not be JSON that can be read.
+        return _value(heading, text)
 
 
 def _error(heading: str, error: ErrorInfo) -> Value:
