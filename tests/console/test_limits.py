@@ -9,8 +9,7 @@ from amends.console.web.roles import LOCAL
 from amends.console.web.tokens import bearer, digest_of
 from amends.errors import DefinitionError, InvalidValue
 from amends.saga import events as e
-from tests.console.scene import SECRETS, TOKENS, Served
-from tests.console.test_reading import on
+from tests.console.scene import DETAIL, SECRETS, TOKENS, Served, on
 
 HEAD = f"POST /api/sagas/buy/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRETS['clerk']}\r\n"
 
@@ -111,6 +110,9 @@ def test_an_allowed_origin_and_an_allowed_host_are_let_in(sqlite_url: str) -> No
     )
 
 
+SECRET_TEXT = f"declined: {DETAIL}"
+
+
 def test_nothing_secret_is_logged(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever the level: no token, no payload, no text of an error; also when something is wrong here."""
     caplog.set_level(0)
@@ -120,7 +122,7 @@ def test_nothing_secret_is_logged(sqlite_url: str, caplog: pytest.LogCaptureFixt
         await console.as_(None).get("/api/sagas", headers={"Authorization": "Bearer amends_guess"})
 
         async def broken(*_: object, **__: object) -> None:
-            raise RuntimeError("declined and 4111-1111")
+            raise RuntimeError(SECRET_TEXT)
 
         console.app.state.console.coordinator.runs.events = broken
         wrong = await console.as_("clerk").get("/api/runs/r")
@@ -129,7 +131,7 @@ def test_nothing_secret_is_logged(sqlite_url: str, caplog: pytest.LogCaptureFixt
     on(sqlite_url, look)
     said = "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
     assert "RuntimeError" in said
-    for secret in (*SECRETS.values(), "amends_guess", "declined", "4111-1111"):
+    for secret in (*SECRETS.values(), "amends_guess", "declined", *DETAIL):
         assert secret not in said
 
 
