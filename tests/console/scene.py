@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,7 +14,11 @@ from amends import Coordinator, Run, Saga, action, saga
 from amends.console.web import ConsoleSettings, Role, Token, console_app, new_token
 from amends.console.web.server import serve_until
 
-__all__ = ["SECRETS", "TOKENS", "Order", "Served", "coordinator_on", "served"]
+__all__ = ["DETAIL", "SECRETS", "TOKENS", "Order", "Served", "caught_up", "coordinator_on", "on", "served"]
+
+
+DETAIL = ("secret-detail", "4111-1111")
+"""What handlers put into the texts of their errors."""
 
 
 class Order(BaseModel):
@@ -113,10 +117,12 @@ SECRETS = {name: secret for name, secret, _ in _MADE}
 TOKENS = tuple(token for _, _, token in _MADE)
 
 
-def coordinator_on(url: str, **given: Any) -> Coordinator:
-    """Return a coordinator of the shop."""
-    sagas: list[Saga[Any, Any]] = [buy, jam, ask, reserve_only, idle, hold]
-    return Coordinator(url, sagas=sagas, actions=[greet, reserve, charge, stuck, wait_for_ever], **given)
+def coordinator_on(url: str, *, holds: bool = True, **given: Any) -> Coordinator:
+    """Return a coordinator of the shop; without `holds`, without the saga that never gives its place back."""
+    sagas: list[Saga[Any, Any]] = [buy, jam, ask, reserve_only, idle, *([hold] if holds else [])]
+    return Coordinator(
+        url, sagas=sagas, actions=[greet, reserve, charge, stuck, *([wait_for_ever] if holds else [])], **given
+    )
 
 
 class Served:
@@ -169,3 +175,20 @@ async def served(url: str, *, host: dict[str, Any] | None = None, **settings: An
                 await found.close()
                 stopping.set()
                 await task
+
+
+def on(url: str, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
+    """Do something with a console that keeps its audit view up to date."""
+
+    async def serve() -> None:
+        async with served(url, follow=True, **settings) as console:
+            await work(console)
+
+    asyncio.run(serve())
+
+
+async def caught_up(console: Served) -> None:
+    """Return when the audit view has everything."""
+    follower = console.app.state.console.follower
+    assert follower is not None
+    await follower.caught_up()

@@ -2,35 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from base64 import urlsafe_b64encode
 
 import httpx
 import pytest
 
 from amends import RunStatus
 from amends.projections import AuditView, CommandKind
-from tests.console.scene import Served, served
-
-DETAIL = ("secret-detail", "4111-1111")
-"""What handlers put into the texts of their errors."""
+from amends.testing.postgres_server import execute
+from tests.console.scene import DETAIL, Served, caught_up, on, served
 
 
-def on(url: str, work: Callable[[Served], Awaitable[None]], **settings: Any) -> None:
-    """Do something with a console that keeps its audit view up to date."""
-
-    async def serve() -> None:
-        async with served(url, follow=True, **settings) as console:
-            await work(console)
-
-    asyncio.run(serve())
-
-
-async def caught_up(console: Served) -> None:
-    """Return when the audit view has everything."""
-    follower = console.app.state.console.follower
-    assert follower is not None
-    await follower.caught_up()
+def forged(*place: object) -> str:
+    """A cursor that no page has given."""
+    return urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
 def test_actions_and_sagas_are_listed_with_their_types(shared_log_url: str) -> None:
@@ -141,6 +126,10 @@ def test_runs_are_searched_page_by_page(shared_log_url: str) -> None:
         ("/api/runs?since=yesterday", 422, "query.since"),
         ("/api/runs?since=9999-12-31T23:59:59-23:00", 422, "query.since"),
         ("/api/runs?cursor=odd", 422, "cursor"),
+        (f"/api/runs?cursor={forged(None, 10**20)}", 422, "cursor"),
+        (f"/api/runs?cursor={forged('2026-01-01T00:00:00', 1)}", 422, "cursor"),
+        (f"/api/runs?cursor={forged('0001-01-01T00:00:00+23:00', 1)}", 422, "cursor"),
+        (f"/api/commands?cursor={forged(None, -1)}", 422, "cursor"),
         ("/api/runs?odd=1", 422, "query.odd"),
         ("/api/runs?saga=%00", 422, "query.saga"),
         ("/api/runs?text=x", 403, "query.text"),
@@ -203,6 +192,27 @@ def test_a_view_that_was_never_made_says_who_makes_it(shared_log_url: str) -> No
             assert (response.status_code, response.json()["type"]) == (503, "urn:amends:problem:projection-outdated")
             assert "rebuild" in response.json()["detail"]
 
+    asyncio.run(look())
+
+
+def test_runs_are_searched_by_a_role_that_may_only_read(postgres_url: str) -> None:
+    """The audit view is read through a connection of its own, whose role can write nothing."""
+
+    async def look() -> None:
+        async with served(postgres_url, follow=True) as console:
+            await console.run("buy", run_id="r")
+            await caught_up(console)
+        only_reads = "CREATE ROLE looker LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker"
+        execute(postgres_url, *only_reads)
+        try:
+            async with served(postgres_url, audit_url=postgres_url.replace("postgres:@", "looker:@")) as console:
+                assert console.app.state.console.audit is not None
+                runs = (await console.as_("viewer").get("/api/runs")).json()["runs"]
+                assert [run["run_id"] for run in runs] == ["r"]
+        finally:
+            execute(postgres_url, "DROP OWNED BY looker", "DROP ROLE looker")
+
+    assert "postgres:@" in postgres_url
     asyncio.run(look())
 
 

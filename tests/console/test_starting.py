@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from amends import RunStatus
-from tests.console.scene import Served
-from tests.console.test_reading import on
+from tests.console.scene import Served, on
 
 TEA = {"input": {"item": "tea", "count": 2}}
 JSON = {"Content-Type": "application/json"}
@@ -28,7 +27,8 @@ def test_an_action_is_invoked_and_a_saga_started(shared_log_url: str) -> None:
         begun = await client.post("/api/sagas/ask/runs", json=TEA | {"run_id": "order:1/a"})
         assert (begun.status_code, begun.json()["status"], begun.json()["at_rest"]) == (202, "running", False)
         assert begun.headers["location"] == "/api/runs/order:1/a"
-        assert (await client.get(begun.headers["location"])).json()["run_id"] == "order:1/a"
+        asked = (await client.get(begun.headers["location"])).json()
+        assert (asked["run_id"], asked["tags"]) == ("order:1/a", {"amends.started-by": "clerk"})
         late = await client.post("/api/sagas/ask/runs?wait_seconds=0.05", json=TEA)
         assert late.status_code == 202
 
@@ -103,6 +103,7 @@ async def caught_run(console: Served, run_id: str) -> None:
         ("sagas/buy", {"json": []}, 422, "body"),
         ("sagas/buy", {"json": TEA | {"tags": {"": "x"}}}, 422, None),
         ("sagas/buy", {"json": TEA | {"tags": {"a": 1}}}, 422, "body.tags.a"),
+        ("sagas/buy", {"json": TEA | {"tags": {"amends.started-by": "me"}}}, 422, "body.tags.amends.started-by"),
         ("sagas/buy", {"json": TEA | {"run_id": "no run"}}, 422, None),
         ("sagas/buy", {"json": TEA | {"run_id": "r"}, "headers": {"Idempotency-Key": "k"}}, 422, "body.run_id"),
         ("sagas/buy", {"json": TEA, "headers": {"Idempotency-Key": "a b"}}, 422, "Idempotency-Key"),

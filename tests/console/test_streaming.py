@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.console.scene import Served
-from tests.console.test_reading import on
+from tests.console.scene import Served, on
 
 
 async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -6,8 +6,7 @@ import pytest
 
 from amends import RunStatus
 from amends.saga import events as e
-from tests.console.scene import Served
-from tests.console.test_reading import on
+from tests.console.scene import Served, on
 
 WHY = {"reason": "the key is back"}
 

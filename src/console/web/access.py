@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from .problems import Problem
+from .problems import Problem, too_large
 from .roles import LOCAL, Actor, Role
 from .settings import ConsoleSettings
 from .tokens import bearer
@@ -45,8 +45,7 @@ def check_size(request: HTTPConnection, limit_bytes: int) -> None:
     """
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > 15 or int(declared) > limit_bytes:
-        said = f"the body is larger than {limit_bytes:,} bytes; store it elsewhere and send a reference"
-        raise Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit_bytes})
+        raise too_large(limit_bytes)
     has_body = int(declared) > 0 or "transfer-encoding" in request.headers
     if has_body and request.scope["method"] in ("GET", "HEAD"):
         raise Problem(400, "body-not-taken", "nothing is sent with GET; leave the body out", field="body")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from ...saga.coordinator import Coordinator
 from .console import Console
@@ -47,10 +48,13 @@ def console_app(coordinator: Coordinator, settings: ConsoleSettings | None = Non
 
     app = Starlette(
         routes=[route_of(endpoint, console) for endpoint in console.table],
-        middleware=[Middleware(Guard, settings=console.settings, sessions=console.sessions)],
+        middleware=[
+            Middleware(Guard, settings=console.settings, sessions=console.sessions),
+            # Within the guard, so that its own answer has our headers too.
+            Middleware(RequestBodyLimitMiddleware, max_body_size=console.settings.body_limit_bytes),
+        ],
         exception_handlers={HTTPException: not_served},
         lifespan=lifespan,
-        max_body_size=console.settings.body_limit_bytes,
     )
     app.router.redirect_slashes = False
     app.state.console = console

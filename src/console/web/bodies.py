@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from .json_text import parsed
-from .problems import Problem, invalid
+from .problems import Problem, invalid, too_large
 from .settings import ConsoleSettings
 
 __all__ = ["body_of", "bytes_of", "query_of"]
@@ -46,27 +46,16 @@ async def bytes_of(request: Request, settings: ConsoleSettings) -> bytes:
     Raises:
         Problem: it is too large, too slow, or incomplete.
     """
-    parts: list[bytes] = []
-    size = 0
     try:
         async with asyncio.timeout(settings.body_seconds):
-            async for part in request.stream():
-                size += len(part)
-                if size > settings.body_limit_bytes:
-                    raise _too_large(settings)
-                parts.append(part)
+            return await request.body()
     except TimeoutError:
         said = f"the body took longer than {settings.body_seconds:g} seconds; send it faster, or less of it"
         raise Problem(408, "request-timeout", said, field="body") from None
-    except (ClientDisconnect, HTTPException):
+    except ClientDisconnect:
         raise Problem(400, "incomplete-body", "the body ended early", field="body") from None
-    return b"".join(parts)
-
-
-def _too_large(settings: ConsoleSettings) -> Problem:
-    limit = settings.body_limit_bytes
-    said = f"the body is larger than {limit:,} bytes; store it elsewhere and send a reference"
-    return Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit})
+    except HTTPException:  # It was counted as it came.
+        raise too_large(settings.body_limit_bytes) from None
 
 
 def query_of(request: Request, model: type[M]) -> M:

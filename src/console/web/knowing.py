@@ -45,6 +45,8 @@ async def scrape(ask: Ask) -> Response:
 async def document(ask: Ask) -> Response:
     """Answer with the OpenAPI document."""
     found = openapi(ask.console.table, ask.console.coordinator.registry)
+    if root := ask.request.scope.get("root_path"):
+        found["servers"] = [{"url": root}]
     return Response(json_bytes(found), media_type="application/json")
 
 

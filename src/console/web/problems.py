@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ... import errors as e
 from .json_text import json_bytes
 
-__all__ = ["Problem", "ProblemShown", "invalid", "problem_of"]
+__all__ = ["Problem", "ProblemShown", "invalid", "problem_of", "too_large"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -122,6 +122,12 @@ def problem_of(error: e.AmendsError) -> Problem:
     if "status" in facts:
         facts["run_status"] = str(facts.pop("status"))
     return Problem(status, name, detail, headers=headers, facts=facts)
+
+
+def too_large(limit_bytes: int) -> Problem:
+    """Return what a caller is told whose body is too large."""
+    said = f"the body is larger than {limit_bytes:,} bytes; store it elsewhere and send a reference"
+    return Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit_bytes})
 
 
 def invalid(error: ValidationError, where: str) -> Problem:

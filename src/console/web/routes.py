@@ -127,7 +127,7 @@ _READING = (
         summary="The events of a run as they come, as server-sent events",
         query=asked.StreamAsked,
         answers={200: None, 204: None},
-        media_type="text/event-stream",
+        media_type=streaming.MEDIA_TYPE,
         headers={"Last-Event-ID": "the version of the last event that you have"},
     ),
     Endpoint(

@@ -22,6 +22,9 @@ from .waiting import rested, result_of, wait_seconds
 
 __all__ = ["idempotency_key", "invoke_action", "start_saga"]
 
+STARTED_BY = "amends.started-by"
+"""The tag that says who started a run."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -41,7 +44,7 @@ async def _start(ask: Ask, saga: str) -> Response:
     body: Start = ask.body
     run_id = _run_id(ask, body)
     waits = wait_seconds(ask)
-    handle = await _placed(ask, saga, body, run_id)
+    handle = await _placed(ask, saga, body, _tags(ask, body), run_id)
     state = await rested(ask, handle.run_id)
     root = ask.request.scope.get("root_path", "")
     headers = {"Location": f"{root}/api/runs/{handle.run_id}"}
@@ -55,15 +58,22 @@ async def _start(ask: Ask, saga: str) -> Response:
     return answer(shown, 200, headers)
 
 
-async def _placed(ask: Ask, saga: str, body: Start, run_id: str | None) -> "RunHandle[object]":
+async def _placed(ask: Ask, saga: str, body: Start, tags: dict[str, str], run_id: str | None) -> "RunHandle[object]":
     try:
         async with asyncio.timeout(ask.console.settings.start_seconds):
             return await ask.console.coordinator.start(
-                saga, body.input, run_id=run_id, tags=body.tags, deadline_seconds=body.deadline_seconds
+                saga, body.input, run_id=run_id, tags=tags, deadline_seconds=body.deadline_seconds
             )
     except TimeoutError:
         said = "nothing was free to run it, and nobody knows whether it was started; ask again with the same key"
         raise Problem(503, "no-place", said, headers={"Retry-After": "5"}) from None
+
+
+def _tags(ask: Ask, body: Start) -> dict[str, str]:
+    """Return the tags of a run, and with them who started it, which is not for the caller to say."""
+    if STARTED_BY in body.tags:
+        raise InvalidValue(f"body.tags.{STARTED_BY}", "is set to the name of the token; leave it out")
+    return {**body.tags, STARTED_BY: ask.actor.name}
 
 
 def _run_id(ask: Ask, body: Start) -> str | None:

@@ -21,6 +21,8 @@ from .table import Ask
 
 __all__ = ["stream"]
 
+MEDIA_TYPE = "text/event-stream"
+
 POLL_SECONDS = (0.05, 1.0)
 """First and longest pause between two looks."""
 
@@ -39,6 +41,8 @@ async def stream(ask: Ask) -> Response:
         evolve(state, event)
     if state.status.ended and len(events) <= after:
         return Response(status_code=204)  # This tells an EventSource not to come again.
+    if ask.request.method == "HEAD":
+        return Response(media_type=MEDIA_TYPE)
     await ask.console.views.record(ask.actor, run_id, "stream")
     return _EventStream(ask, state)
 
@@ -68,7 +72,7 @@ class _EventStream(StreamingResponse):
         if ask.console.stream_count >= ask.console.settings.stream_limit:
             said = f"{ask.console.stream_count:,} streams are open, and no more may be; ask again"
             raise Problem(503, "too-many-streams", said, headers={"Retry-After": "5"})
-        super().__init__(_messages(ask, state), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        super().__init__(_messages(ask, state), media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._console.stream_count += 1
