@@ -20,7 +20,7 @@ from amends.console.web.server import serve_until
 from tests.browser.travel import Travel, Trip
 from tests.console.scene import SECRETS, TOKENS
 
-__all__ = ["Stage", "Visit", "stage_on", "walk"]
+__all__ = ["Stage", "Visit", "served_at", "stage_on", "walk"]
 
 PATIENCE_MS = 20_000
 """How long something that comes may take, on a machine that others use too."""
@@ -137,14 +137,15 @@ async def stage_on(url: str, executable: str) -> AsyncIterator[Stage]:
             followed = console_app(coordinator, ConsoleSettings(follow=True, **given))
             locked = console_app(coordinator, ConsoleSettings(tokens=TOKENS, **given))
             stage = Stage(browser, travel, coordinator, followed)
-            async with _served([followed, locked]) as (stage.url, stage.locked_url):
+            async with served_at([followed, locked]) as (stage.url, stage.locked_url):
                 await stage.seen()
                 yield stage
         await browser.close()
 
 
 @asynccontextmanager
-async def _served(apps: Sequence[Any]) -> AsyncIterator[list[str]]:
+async def served_at(apps: Sequence[Any]) -> AsyncIterator[list[str]]:
+    """Serve applications on this machine, each at a URL."""
     stopping = asyncio.Event()
     listening = [socket.create_server(("127.0.0.1", 0)) for _ in apps]
     serving = [asyncio.create_task(serve_until(*each, stopping)) for each in zip(apps, listening, strict=True)]

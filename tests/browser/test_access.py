@@ -76,14 +76,14 @@ async def test_a_phone_shows_every_page_in_its_width(visit: Visit) -> None:
     for number, path in enumerate(await pages(visit)):
         page = await visit.open(path, viewport=PHONE) if number == 0 else visit.page
         await page.goto(path)
-        await page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        await page.evaluate("document.querySelectorAll('details').forEach(it => { it.name = ''; it.open = true })")
         width = await page.evaluate("document.scrollingElement.scrollWidth")
         assert width <= PHONE["width"], path
 
 
 async def violations(page: Page, *rules: str) -> list[tuple[str, Any]]:
     """Return what axe finds, with everything open; by some rules only, if they are given."""
-    await page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    await page.evaluate("document.querySelectorAll('details').forEach(it => { it.name = ''; it.open = true })")
     await page.evaluate(AXE)
     found = await page.evaluate("only => axe.run(document, only.length ? { runOnly: only } : {})", list(rules))
     return [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found["violations"]]

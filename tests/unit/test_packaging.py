@@ -108,7 +108,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     expected = {
         f"amends/{path.relative_to(SRC).as_posix()}"
         for path in files()
-        if path.is_relative_to(SRC) and (path.suffix in {".py", ".sql"} or path.name == "py.typed")
+        if path.is_relative_to(SRC)
+        and (path.suffix in {".css", ".html", ".js", ".py", ".sql", ".svg"} or path.name == "py.typed")
     }
     assert held == expected | {"_amends_pytest.py"}
     assert "amends/py.typed" in held
