@@ -1,13 +1,14 @@
 """What the console takes: how fast, how often, from where; and who is let in where no token is configured."""
 
 import asyncio
+import threading
 
 import pytest
 
 from amends.console.web import ConsoleSettings, Role, Token, new_token, server
 from amends.console.web.roles import LOCAL
 from amends.console.web.tokens import bearer, digest_of
-from amends.errors import DefinitionError, InvalidValue
+from amends.errors import DefinitionError, InvalidValue, LogUnavailable
 from amends.saga import events as e
 from tests.console.scene import DETAIL, SECRETS, TOKENS, Served, on
 
@@ -108,6 +109,49 @@ def test_an_allowed_origin_and_an_allowed_host_are_let_in(sqlite_url: str) -> No
         allowed_origins=["https://tools.example"],
         allowed_hosts=["127.0.0.1", "shop.example", "[::1]"],
     )
+
+
+def test_a_search_that_takes_too_long_is_given_up(sqlite_url: str) -> None:
+    """There is one connection for searching: whoever blocks it does not make others wait for ever."""
+
+    async def look(console: Served) -> None:
+        audit, free = console.app.state.console.audit, threading.Event()
+        blocker = asyncio.create_task(audit._worker.run(lambda _: free.wait(30)))
+        try:
+            answers = await asyncio.gather(*(console.as_("viewer").get("/api/runs") for _ in range(3)))
+            assert {answer.json()["type"] for answer in answers} == {"urn:amends:problem:search-timeout"}
+        finally:
+            free.set()
+            await blocker
+        assert (await console.as_("viewer").get("/api/runs")).status_code == 200
+
+    on(sqlite_url, look, search_seconds=0.3)
+
+
+def test_payloads_are_not_shown_where_the_view_cannot_be_written_down(sqlite_url: str) -> None:
+    """The database takes nothing: neither events nor the output nor a stream; and then it takes them again."""
+
+    async def look(console: Served) -> None:
+        await console.run("buy", run_id="r")
+        host, _ = console.coordinator.runs.opened()
+        append = host.log.append
+        landed: list[object] = []
+
+        async def lost(*given: object, **more: object) -> None:
+            if not landed:
+                landed.append(await append(*given, **more))  # type: ignore[arg-type, func-returns-value]
+            raise LogUnavailable
+
+        host.log.append = lost  # type: ignore[method-assign]
+        for path in ("/api/events/r", "/api/runs/r", "/api/stream/r"):
+            refused = await console.as_("reader").get(path)
+            assert (refused.status_code, refused.json()["type"]) == (503, "urn:amends:problem:log-unavailable")
+            assert "tea" not in refused.text
+            assert (await console.as_("viewer").get(path)).status_code == 200
+        host.log.append = append  # type: ignore[method-assign]
+        assert "tea" in (await console.as_("reader").get("/api/events/r")).text
+
+    on(sqlite_url, look)
 
 
 SECRET_TEXT = f"declined: {DETAIL}"

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from ...errors import AmendsError
 from ...projections import Audit, AuditView, Follower
@@ -16,6 +17,8 @@ from .table import Endpoint
 from .views import Views
 
 __all__ = ["Console"]
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("amends.console")
 
@@ -65,6 +68,19 @@ class Console:
         if self._audit is None:
             raise Problem(501, "nothing-to-search", "a log in memory cannot be searched; use SQLite or PostgreSQL")
         return self._audit
+
+    async def found(self, asked: Awaitable[T]) -> T:
+        """Return what is asked of the audit view, one question after the other, unless that takes too long.
+
+        Raises:
+            Problem: it does; whoever waits behind it is not asked for any more.
+        """
+        try:
+            async with asyncio.timeout(self.settings.search_seconds):
+                return await asked
+        except TimeoutError:
+            said = f"not found within {self.settings.search_seconds:g} s; narrow it down (saga, since), or ask again"
+            raise Problem(503, "search-timeout", said, headers={"Retry-After": "5"}) from None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

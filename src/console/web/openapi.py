@@ -39,13 +39,19 @@ def schema_of(kind: ValueType[Any]) -> Schema:
         return {}
 
 
-def openapi(table: Sequence[Endpoint], registry: Registry) -> dict[str, Any]:
-    """Return the document."""
+def openapi(table: Sequence[Endpoint], registry: Registry, *, templates: bool = False) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        table: the routes.
+        registry: the actions and sagas, each of which has operations of its own.
+        templates: leave those as the table has them, with the name in the path: for the reference.
+    """
     schemas, components = _schemas(table, registry)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in table:
         if not endpoint.is_page:
-            for path, operation in _operations(endpoint, registry, schemas):
+            for path, operation in _operations(endpoint, registry, schemas, templates=templates):
                 paths.setdefault(path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -71,10 +77,10 @@ def _version() -> str:
 
 
 def _operations(
-    endpoint: Endpoint, registry: Registry, schemas: Mapping[str, Schema]
+    endpoint: Endpoint, registry: Registry, schemas: Mapping[str, Schema], *, templates: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     path = endpoint.path.replace(":path}", "}")
-    if endpoint.each is None:
+    if endpoint.each is None or templates:
         yield path, _operation(endpoint, schemas)
         return
     for runnable in _runnables(registry, endpoint.each):

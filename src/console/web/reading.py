@@ -37,7 +37,7 @@ async def runs(ask: Ask) -> Response:
         raise Problem(403, "right-missing", said, field="query.text")
     names = ("state", "saga", "action", "tag", "since", "until", "text", "parked_reason", "waiting")
     where = RunFilter(**{name: getattr(query, name) for name in names})
-    page = await ask.console.audit.runs(where, limit=query.limit, cursor=query.cursor)
+    page = await ask.console.found(ask.console.audit.runs(where, limit=query.limit, cursor=query.cursor))
     shown = [run_of_audit_shown(each, payloads=ask.actor.payloads) for each in page.rows]
     return answer(RunPage(runs=shown, next=page.next))
 
@@ -89,13 +89,13 @@ async def undo_plan(ask: Ask) -> Response:
 
 async def commands(ask: Ask) -> Response:
     """Answer with a page of what people told runs."""
-    page = await ask.console.audit.commands(limit=ask.query.limit, cursor=ask.query.cursor)
+    page = await ask.console.found(ask.console.audit.commands(limit=ask.query.limit, cursor=ask.query.cursor))
     return answer(CommandPage(commands=list(page.rows), next=page.next))
 
 
 async def counts(ask: Ask) -> Response:
     """Answer with how many runs there are."""
-    found = await ask.console.audit.counts(since=ask.query.since, until=ask.query.until)
+    found = await ask.console.found(ask.console.audit.counts(since=ask.query.since, until=ask.query.until))
     shown = [CountShown(saga=each.saga or "?", state=each.state, run_count=each.run_count) for each in found]
     return answer(CountList(counts=shown))
 

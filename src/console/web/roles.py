@@ -16,7 +16,7 @@ class Role(IntEnum):
     OPERATOR = 2
     """Starts runs, and tells them what people may tell them."""
     ADMIN = 3
-    """Abandons runs, and reads who saw which payloads."""
+    """Abandons runs."""
 
     @property
     def label(self) -> str:

@@ -26,6 +26,7 @@ class ConsoleSettings:
         body_seconds: how long a body may take to arrive.
         wait_limit_seconds: how long a request may wait for a run at most.
         start_seconds: how long a start waits for a place in this process at most.
+        search_seconds: how long a search may take, with those before it.
         rate_per_minute: how many requests a token may make, or without one an address.
         stream_limit: how many live streams are open at once.
         stream_seconds: how long a stream lasts at most; a client goes on with `Last-Event-ID`.
@@ -43,6 +44,7 @@ class ConsoleSettings:
     body_seconds: float = 10.0
     wait_limit_seconds: float = 30.0
     start_seconds: float = 30.0
+    search_seconds: float = 10.0
     rate_per_minute: int = 1_200
     stream_limit: int = 200
     stream_seconds: float = 3_600.0
@@ -50,7 +52,7 @@ class ConsoleSettings:
     def __post_init__(self) -> None:
         """Check them."""
         counts = ("body_limit_bytes", "rate_per_minute", "stream_limit")
-        spans = ("body_seconds", "wait_limit_seconds", "start_seconds", "stream_seconds")
+        spans = ("body_seconds", "wait_limit_seconds", "start_seconds", "search_seconds", "stream_seconds")
         for name in (*counts, *spans):
             if not getattr(self, name) > 0:
                 raise DefinitionError(f"{name}={getattr(self, name)!r}; use a number above 0")
