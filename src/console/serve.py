@@ -29,7 +29,7 @@ def add_to(commands: Commands) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "serve",
-        help="serve the HTTP API of a coordinator until told to stop",
+        help="serve the HTTP API and the audit page of a coordinator until told to stop",
         description="Imports MODULE (the working directory comes first), calls FACTORY() for a coordinator, and serves "
         "its HTTP API until SIGTERM or SIGINT. If the coordinator hosts runs, so does this process; then it drains as "
         "a worker does. Without --tokens only this machine is let in. There is no TLS here: put a proxy before it.",

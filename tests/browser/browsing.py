@@ -133,7 +133,7 @@ async def stage_on(url: str, executable: str) -> AsyncIterator[Stage]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable)
         async with Coordinator(url, sagas=[travel.saga], actions=travel.actions) as coordinator:
-            given = {"rate_per_minute": 100_000}
+            given: dict[str, Any] = {"rate_per_minute": 100_000}
             followed = console_app(coordinator, ConsoleSettings(follow=True, **given))
             locked = console_app(coordinator, ConsoleSettings(tokens=TOKENS, **given))
             stage = Stage(browser, travel, coordinator, followed)

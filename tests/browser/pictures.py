@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, async_playwright
 
@@ -16,7 +17,7 @@ from tests.browser.chromium import chromium
 from tests.tree import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-PICTURES = (
+PICTURES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("audit-page-list.png", "/", {"viewport": {"width": 1000, "height": 760}}),
     ("audit-page-run.png", "/run?id=signup:alan@example.com", {"viewport": {"width": 1000, "height": 860}}),
     (
@@ -51,8 +52,8 @@ async def _take(coordinator: Coordinator, executable: str) -> None:
         await browser.close()
 
 
-async def _picture(browser: Browser, url: str, file: Path, options: dict[str, object]) -> None:
-    page = await browser.new_page(**options)  # type: ignore[arg-type]
+async def _picture(browser: Browser, url: str, file: Path, options: dict[str, Any]) -> None:
+    page = await browser.new_page(**options)
     await page.goto(url)
     await page.screenshot(path=file)
     await page.close()

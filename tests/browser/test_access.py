@@ -1,17 +1,16 @@
 """The pages for everybody: from the keyboard, on a phone, in the dark, and by a screen reader (axe-core)."""
 
+from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.browsing import Visit, walk
 from tests.browser.travel import Trip
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 360, "height": 740}
 
 

@@ -21,7 +21,7 @@ async def test_a_token_begins_a_session_that_no_script_can_read(visit: Visit) ->
     assert await page.evaluate("document.cookie") == ""
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-    await page.context.add_cookies([cookie])
+    await page.context.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": visit.stage.locked_url}])
     await page.goto("/")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     visit.complaints.clear()  # The browser notes each 401.

@@ -69,7 +69,7 @@ class Travel:
 
         @saga("trip", signals={"say": str})
         async def trip(run: Run, trip: Trip) -> Booking:
-            booked, _ = await run.all(run.do(flight, trip), run.do(hotel, trip))
+            booked: Booking = (await run.all(run.do(flight, trip), run.do(hotel, trip)))[0]
             if trip.asks:
                 await run.wait_for("say", str)
             await run.do(tickets, trip)

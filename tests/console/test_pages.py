@@ -18,7 +18,7 @@ from amends.console.web.sessions import COOKIE, IDLE, LONGEST, Session, Sessions
 from amends.saga import events as e
 from amends.saga.events import ParkReason, Remaining, RemainingWhy
 from tests.console.scene import SECRETS, Served, served
-from tests.unit.recorded import at, unwound_run
+from tests.unit.recorded import at, did, doing, failed, started, unwound_run
 
 HTML = {"Accept": "text/html"}
 
@@ -145,6 +145,37 @@ def test_a_stream_for_a_page_brings_no_value() -> None:
             told = (await console.as_("reader").get("/live/r")).text
             assert "RunCompleted" in told
             assert "secret-tea" not in told
+
+    asyncio.run(ask())
+
+
+def huge_run(count: int) -> list[e.Event]:
+    """A completed run of many steps, waits and signals, each with a long error behind it."""
+    made: list[e.Event] = [*started()]
+    error = e.ErrorInfo(type="Busy", message="x" * 900)
+    for number in range(1, count + 1):
+        step, moment = str(number * 2), at(number)
+        made += [doing(step, "a" * 128, number), failed(step, number, retry_at=number, error=error)]
+        made += [doing(step, "a" * 128, number, attempt=2), did(step, number, attempt=2)]
+        made.append(e.SignalAwaited(occurred_at=moment, step=str(number * 2 + 1), signal="go"))
+        made.append(e.SignalReceived(occurred_at=moment, signal="go", payload="1", by="b" * 200, key=str(number)))
+    return [*made, e.RunCompleted(occurred_at=at(count + 1), output="1")]
+
+
+def test_a_huge_run_makes_no_huge_page() -> None:
+    """Whoever wants all of it reads its events; its steps can be gone through."""
+
+    async def ask() -> None:
+        async with served("memory://") as console:
+            host, _ = console.coordinator.runs.opened()
+            await host.log.append("r", 0, [host.codec.encode(event) for event in huge_run(2_000)])
+            page = await console.as_("reader").get("/run?id=r", headers=HTML)
+            assert page.status_code == 200
+            assert len(page.text) < 900_000
+            assert "1,800 earlier steps" in page.text
+            earlier = await console.as_("reader").get("/run?id=r&before=200", headers=HTML)
+            assert "<td>2</td>" in earlier.text
+            assert "earlier steps</a>" not in earlier.text
 
     asyncio.run(ask())
 

@@ -1,9 +1,10 @@
-"""Shows the runs of the demo in a browser, while its systems are still there: what is told a run there really happens."""
+"""Shows the runs of the demo in a browser while its systems are still there: what is told a run there happens."""
 
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
 
+from ...projections import Audit, Follower
 from ..factories import speaker, stop_signal
 from ..web import ConsoleSettings, console_app
 from ..web.server import serve_until
@@ -32,6 +33,8 @@ async def serve_page(stage: Stage, run_id: str, listening: socket.socket, say: C
         say: prints lines.
     """
     await get_stuck(stage, run_id)
+    async with Follower(stage.systems.log_url, Audit()) as follower:
+        await follower.caught_up()
     stopping = stop_signal(speaker("demo"))
     say(f"\nThe runs in a browser: http://127.0.0.1:{listening.getsockname()[1]}/ (Ctrl-C ends it)")
     say(f"{run_id} was undone and got stuck at the CRM. Retry it there: by now the CRM lets it.")

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
 
 from ....clock import SystemClock
+from ....errors import LogUnavailable
 from ....projections import AuditRun, RunFilter
 from ....saga.events import ParkReason, RunStatus
 from ...filters import CONDITIONS
@@ -33,14 +35,12 @@ async def runs(ask: Ask) -> Response:
         said = "to search the texts of errors is to see them, which needs the right to see payloads"
         raise Problem(403, "right-missing", said, field="text")
     where = RunFilter(**{name: getattr(query, name) for name in CONDITIONS})
-    audit = ask.console.audit
-    found = await audit.runs(where, limit=query.limit, cursor=query.cursor)
+    audit, in_time = ask.console.audit, ask.console.found
+    found = await in_time(audit.runs(where, limit=query.limit, cursor=query.cursor))
     parked = None
     if not query.is_filtered:
-        parked = await audit.runs(RunFilter(state=RunStatus.PARKED), limit=PARKED_COUNT)
-    counts = Counter[RunStatus]()
-    for count in await audit.counts(**FiguresAsked().range(_clock.now())):
-        counts[count.state] += count.run_count
+        parked = await in_time(audit.runs(RunFilter(state=RunStatus.PARKED), limit=PARKED_COUNT))
+    counts = await _counts(ask)
     return page(
         ask,
         "runs.html",
@@ -54,6 +54,15 @@ async def runs(ask: Ask) -> Response:
         states=list(RunStatus),
         park_reasons=list(ParkReason),
     )
+
+
+async def _counts(ask: Ask) -> Counter[RunStatus]:
+    """Count the runs of the last days by state. Where that takes too long the list is shown without it."""
+    counts = Counter[RunStatus]()
+    with suppress(Problem, LogUnavailable):
+        for count in await ask.console.found(ask.console.audit.counts(**FiguresAsked().range(_clock.now()))):
+            counts[count.state] += count.run_count
+    return counts
 
 
 def _listed(ask: Ask, run: AuditRun) -> Mapping[str, Any]:
@@ -74,8 +83,8 @@ async def figures(ask: Ask) -> Response:
     """Answer with how many runs there are, and how long they and their steps take."""
     query: FiguresAsked = ask.query
     asked = query.range(_clock.now())
-    counts = await ask.console.audit.counts(**asked)
-    durations = await ask.console.audit.durations(**asked)
+    counts = await ask.console.found(ask.console.audit.counts(**asked))
+    durations = await ask.console.found(ask.console.audit.durations(**asked))
     by_saga: dict[str, Counter[RunStatus]] = {}
     for count in counts:
         by_saga.setdefault(count.saga or "?", Counter())[count.state] += count.run_count
