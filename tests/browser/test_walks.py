@@ -68,6 +68,36 @@ async def test_a_run_unwinds_before_ones_eyes(visit: Visit) -> None:
 
 
 @walk
+async def test_a_run_gets_stuck_before_ones_eyes(visit: Visit) -> None:
+    """Then the commands are there."""
+    await visit.stage.start(Trip(to="riga", declined=True, stuck=True, held=True))
+    page = await visit.open("/run?id=riga")
+    await expect(page.get_by_role("status")).to_contain_text("running")
+    visit.stage.travel.go("riga").set()
+    await expect(page.get_by_role("status")).to_contain_text("parked")
+    await expect(page.get_by_role("region", name="Needs a person")).to_contain_text("nobody picks up the phone")
+    await page.get_by_text("Retry…").click()
+
+
+@walk
+async def test_a_page_that_nobody_sees_takes_no_connection(visit: Visit) -> None:
+    """A browser has six for each place, and the seventh page would not load. Seen again, it is up to date again."""
+    await visit.stage.start(Trip(to="seoul", held=True))
+    page = await visit.open("/run?id=seoul")
+    turn = """state => { Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange")); }"""
+    await expect(page.get_by_role("status")).to_contain_text("running")
+    async with page.expect_event("requestfailed", lambda request: "/live/" in request.url):
+        await page.evaluate(turn, "hidden")
+    visit.stage.travel.go("seoul").set()
+    await visit.stage.coordinator.runs.at_rest("seoul")
+    assert "running" in await page.get_by_role("status").inner_text()
+    async with page.expect_event("request", lambda request: "/live/" in request.url):
+        await page.evaluate(turn, "visible")
+    await expect(page.get_by_role("status")).to_contain_text("completed")
+
+
+@walk
 async def test_a_parked_run_is_retried(visit: Visit) -> None:
     await visit.stage.at_rest(Trip(to="cairo", declined=True, stuck=True))
     page = await visit.open()

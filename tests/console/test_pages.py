@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from amends.console.web.pages.hiding import without_texts
 from amends.console.web.pages.links import Links, back_to
 from amends.console.web.pages.offers import offers
 from amends.console.web.pages.values import VALUE_LIMIT, values_of
-from amends.console.web.sessions import COOKIE, IDLE, LONGEST, Session, Sessions
+from amends.console.web.sessions import COOKIE, IDLE, LONGEST, Session, Sessions, must_be_safe
 from amends.saga import events as e
 from amends.saga.events import ParkReason, Remaining, RemainingWhy
 from tests.console.scene import SECRETS, Served, served
@@ -204,6 +205,7 @@ def test_a_session_ends_when_nobody_uses_it_and_in_any_case() -> None:
     time.now += IDLE - timedelta(seconds=1)
     assert sessions.of(request(cookie)) is None, "in any case"
     cookie = sessions.begin(Actor("ada", Role.VIEWER))
+    assert sessions.of(request(cookie)) is not None
     time.now += IDLE
     assert sessions.of(request(cookie)) is None, "unused"
     cookie = sessions.begin(Actor("ada", Role.VIEWER))
@@ -211,6 +213,23 @@ def test_a_session_ends_when_nobody_uses_it_and_in_any_case() -> None:
     assert sessions.of(request(cookie)) is None, "ended"
     assert sessions.of(request("")) is None
     assert sessions.of(request("é")) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "is_safe"),
+    [
+        ("http://127.0.0.1:8765/", False),
+        ("http://[::1]:8765/", False),
+        ("https://localhost/", True),
+        ("http://console.example.com/", True),
+        ("http://127.0.0.1.example.com/", True),
+    ],
+)
+def test_a_cookie_leaves_this_machine_over_tls_only(url: str, is_safe: bool) -> None:
+    """Also where a proxy has taken the TLS away."""
+    split = urlsplit(url)
+    scope = {"type": "http", "scheme": split.scheme, "path": "/", "headers": [(b"host", split.netloc.encode())]}
+    assert must_be_safe(HTTPConnection(scope)) is is_safe
 
 
 FAILED = (Remaining(step="1", action="a", why=RemainingWhy.UNDO_FAILED),)

@@ -15,7 +15,7 @@ from ...clock import SystemClock
 from .roles import Actor
 from .tokens import digest_of
 
-__all__ = ["COOKIE", "Session", "Sessions"]
+__all__ = ["COOKIE", "Session", "Sessions", "must_be_safe"]
 
 COOKIE = "amends_session"
 IDLE = timedelta(hours=1)
@@ -82,6 +82,11 @@ class Sessions:
     def end(self, request: HTTPConnection) -> None:
         """End the session of a request."""
         self._sessions.pop(digest_of(request.cookies.get(COOKIE, "")), None)
+
+
+def must_be_safe(request: HTTPConnection) -> bool:
+    """Tell whether a cookie may be sent over TLS only: but to this machine itself, where there is none."""
+    return request.url.scheme == "https" or request.url.hostname not in ("127.0.0.1", "localhost", "::1")
 
 
 def _is_over(session: Session, now: datetime) -> bool:

@@ -34,7 +34,7 @@ def back_to(address: str, root: str) -> str:
         split = urlsplit(address)
     except ValueError:
         return f"{root}/"
-    is_ours = (
-        not split.scheme and not split.netloc and address.startswith(f"{root}/") and address[:2] not in ("//", "/\\")
-    )
-    return address if is_ours and "\\" not in address and address.isascii() and address.isprintable() else f"{root}/"
+    is_ours = not split.scheme and not split.netloc and address.startswith(f"{root}/")
+    # Browsers read a backslash as a slash.
+    is_plain = "\\" not in address and address.isascii() and address.isprintable()
+    return address if is_ours and is_plain else f"{root}/"

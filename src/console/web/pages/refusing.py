@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from ..console import Console
 from ..problems import Problem
+from ..sessions import must_be_safe
 from ..table import Endpoint
 from .links import back_to
 from .rendering import html, root_of
@@ -44,8 +45,13 @@ def sign_in_page(console: Console, request: Request, wanted: str, *, status: int
     secret = secrets.token_urlsafe(32)
     shown = {"wanted": back_to(wanted, root), "refusal": refusal, "secret": secret}
     response = html(console, request, "sign_in.html", status, **shown)
-    is_safe = request.url.scheme == "https"
     response.set_cookie(
-        COOKIE, secret, max_age=3600, path=f"{root}/sign-in", secure=is_safe, httponly=True, samesite="strict"
+        COOKIE,
+        secret,
+        max_age=3600,
+        path=f"{root}/sign-in",
+        secure=must_be_safe(request),
+        httponly=True,
+        samesite="strict",
     )
     return response

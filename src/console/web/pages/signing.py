@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
-from ..sessions import COOKIE
+from ..sessions import COOKIE, must_be_safe
 from ..table import Ask
 from ..tokens import bearer
 from .forms import check_from_here, form_of, read_form
@@ -52,9 +52,10 @@ async def sign_in(ask: Ask) -> Response:
     root = root_of(ask.request)
     ask.console.sessions.end(ask.request)
     response = _to(back_to(form.wanted, root))
-    is_safe = ask.request.url.scheme == "https"
     cookie = ask.console.sessions.begin(actor)
-    response.set_cookie(COOKIE, cookie, path=f"{root}/", secure=is_safe, httponly=True, samesite="strict")
+    response.set_cookie(
+        COOKIE, cookie, path=f"{root}/", secure=must_be_safe(ask.request), httponly=True, samesite="strict"
+    )
     response.delete_cookie(FORM_COOKIE, path=f"{root}/sign-in")
     return response
 

@@ -3,10 +3,12 @@
 "use strict";
 
 const page = document.querySelector("main[data-stream]");
+const PAUSE_MS = 500;
+const AGAIN_MS = 3000;
 
 async function renew() {
   const answer = await fetch(page.dataset.fresh, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
+  if (!answer.ok) return answer.status === 401;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const focused = document.activeElement?.id;
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -16,24 +18,33 @@ async function renew() {
     part.replaceChildren(...document.importNode(next, true).childNodes);
   }
   if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+  return true;
+}
+
+let due = null;
+function soon(pause = PAUSE_MS) {
+  due ??= setTimeout(async () => {
+    due = null;
+    if (!(await renew().catch(() => false))) soon(AGAIN_MS);
+  }, pause);
+}
+
+let source = null;
+function follow() {
+  source = new EventSource(page.dataset.stream);
+  source.addEventListener("message", () => soon());
+  source.addEventListener("end", () => source.close());
 }
 
 if (page) {
-  const source = new EventSource(page.dataset.stream);
-  let due = null;
-  const soon = () => {
-    due ??= setTimeout(async () => {
-      try {
-        await renew();
-      } finally {
-        due = null;
-      }
-    }, 250);
-  };
-  source.addEventListener("message", soon);
-  source.addEventListener("end", () => {
+  follow();
+  // A browser has few connections to one place, so a page that nobody sees takes none.
+  document.addEventListener("visibilitychange", () => {
     source.close();
-    soon();
+    if (document.visibilityState === "visible") {
+      soon(0);
+      follow();
+    }
   });
   addEventListener("pagehide", () => source.close());
 }
