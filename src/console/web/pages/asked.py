@@ -10,7 +10,7 @@ from ...moments import moment
 from ..asked import RunsAsked, Time
 from ..telling import SAID
 
-__all__ = ["FiguresAsked", "ListAsked", "RunAsked"]
+__all__ = ["FiguresAsked", "ListAsked", "OneRunAsked"]
 
 
 def _moment(value: object) -> object:
@@ -60,7 +60,7 @@ class FiguresAsked(BaseModel):
         return {"since": self.since or moment("7d", now), "until": self.until}
 
 
-class RunAsked(BaseModel):
+class OneRunAsked(BaseModel):
     """Which run is shown, and what of it."""
 
     model_config = ConfigDict(extra="forbid")

@@ -29,7 +29,7 @@ def _sent(path: str, handler: Handler, name: str, summary: str, role: Role) -> E
 _PAGES = (
     _seen("/", listing.runs, "runsPage", "The runs, those first that need a person", query=asked.ListAsked),
     _seen("/figures", listing.figures, "figuresPage", "Counts and durations", query=asked.FiguresAsked),
-    _seen("/run", showing.run, "runPage", "One run", query=asked.RunAsked),
+    _seen("/run", showing.run, "runPage", "One run", query=asked.OneRunAsked),
     _seen("/live/{run_id:path}", showing.run_stream, "liveRun", "That a run moves", query=StreamAsked),
 )
 

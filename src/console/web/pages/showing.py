@@ -9,7 +9,7 @@ from ....saga.ids import checked_run_id
 from ..problems import Problem
 from ..streaming import stream
 from ..table import Ask
-from .asked import RunAsked
+from .asked import OneRunAsked
 from .rendering import page
 from .run_view import run_view
 from .values import RUN
@@ -19,7 +19,7 @@ __all__ = ["run", "run_stream"]
 
 async def run(ask: Ask) -> Response:
     """Answer with the page of a run. Who sees values is on record before they are sent."""
-    query: RunAsked = ask.query
+    query: OneRunAsked = ask.query
     run_id = checked_run_id(query.id)
     if query.step and not ask.actor.payloads:
         raise Problem(403, "right-missing", "to see inputs and outputs needs the right to see payloads", field="step")
