@@ -26,7 +26,7 @@ def test_actions_and_sagas_are_listed_with_their_types(shared_log_url: str) -> N
         assert by_name["greet"]["irreversible"]
         assert by_name["reserve"]["input"]["properties"]["count"]["maximum"] == 100
         sagas = {each["name"]: each for each in (await console.as_("viewer").get("/api/sagas")).json()["sagas"]}
-        assert set(sagas) == {"buy", "jam", "ask", "reserve-only", "idle", "hold"}
+        assert set(sagas) == {"buy", "jam", "ask", "reserve-only", "greet-much", "idle", "hold"}
         assert sagas["ask"]["signals"]["approved"]["required"] == ["approved"]
         assert sagas["idle"]["input"] == {"type": "null"}
 

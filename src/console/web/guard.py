@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .access import actor_of, check_host, check_origin, check_size
 from .problems import Problem
 from .rates import Rates
+from .roles import Actor
 from .settings import ConsoleSettings
 
 __all__ = ["Guard"]
@@ -77,14 +78,15 @@ class Guard:
             await send(message)
 
         try:
-            await self._admit(scope)
+            actor = await self._admit(HTTPConnection(scope))
         except Problem as problem:
             await problem.response()(scope, body.receive, with_headers)
             return
-        await self._app(scope, body.receive, with_headers)
+        # A state of its own: what a server shares between requests must never say who asks.
+        inner = {**scope, "state": {**scope.get("state", {}), "actor": actor}}
+        await self._app(inner, body.receive, with_headers)
 
-    async def _admit(self, scope: Scope) -> None:
-        request = HTTPConnection(scope)
+    async def _admit(self, request: HTTPConnection) -> Actor | None:
         check_size(request, self._settings.body_limit_bytes)
         check_host(request, self._settings.allowed_hosts)
         check_origin(request, self._settings.allowed_origins)
@@ -95,4 +97,4 @@ class Guard:
             await self._rates.check(f"address {address}")  # Whoever tries tokens is counted by where they are.
             raise
         await self._rates.check(f"token {actor.name}" if actor else f"address {address}")
-        scope.setdefault("state", {})["actor"] = actor
+        return actor
