@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ import pytest
 from tests.console.scene import SECRETS, Served, on
 
 
-async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+async def messages(response: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the messages of a stream, as an EventSource would read them."""
     message: dict[str, Any] = {}
     async for line in response.aiter_lines():
