@@ -386,22 +386,4 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LockAwaited,
     SlotTaken,
 )
-"""Every event of a run. A row with the topic of none of them, nor of `ACCESS_TYPES`, is refused."""
-
-
-class PayloadsViewed(Event):
-    """Somebody is shown inputs, outputs or payloads of a run. It stands in a stream of its own, which is no run."""
-
-    TOPIC: ClassVar[str] = "amends.saga.events:PayloadsViewed"
-    run_id: str
-    by: str
-    what: str
-    """Where they saw them: `events`, say."""
-
-
-ACCESS_TYPES: tuple[type[Event], ...] = (PayloadsViewed,)
-"""Events of streams that are no runs: they say who saw what. Their ids begin with `~`, as that of no run does."""
-
-# The eventsourcing library finds out by this annotation that its own mapper may build our events with a text id. It
-# must not be a field (an event does not know its place), so it is added when the models are complete.
-Event.__annotations__ |= {"originator_id": str, "originator_version": int}
+"""Every event of a run. A row with the topic of none of them is refused, but for those in `access.py`."""
