@@ -15,6 +15,7 @@ AmendsError
 │   ├── CommandRefused          as the run stands it cannot take this command
 │   └── UnknownTask             a step was asked for from a task that the run does not know
 ├── ActionError                 inside a saga: a step failed for good; catch it to go another way, or let it pass
+├── LockRefused                 inside a saga: a lock was asked for out of order, or beside something else
 ├── SignalTimedOut              inside a saga: no signal came in time; catch it to go another way, or let it pass
 ├── OutcomeUnknown              raised by a handler: nobody can say whether the effect landed
 ├── RunFailed                   the run ended without a result, or is parked for a person
@@ -53,6 +54,7 @@ __all__ = [
     "InvalidName",
     "InvalidValue",
     "InvariantBroken",
+    "LockRefused",
     "LogCorrupt",
     "LogError",
     "LogUnavailable",
@@ -233,6 +235,10 @@ class SignalTimedOut(AmendsError, TimeoutError):
         super().__init__(f"no signal {signal!r} came in time (step {step})")
         self.signal = signal
         self.step = step
+
+
+class LockRefused(AmendsError):
+    """A saga asked for a lock out of order, or beside something else: so that no two runs wait for each other."""
 
 
 class OutcomeUnknown(AmendsError):

@@ -22,7 +22,7 @@ class LostReplies:
         calls: a statement that contains these bytes counts as a call.
     """
 
-    def __init__(self, url: str, *, calls: bytes = b"amends_append_v2($1") -> None:
+    def __init__(self, url: str, *, calls: bytes = b"amends_append_v3($1") -> None:
         self.call_count = 0
         self.dropped_count = 0
         self._given = urlsplit(url)

@@ -47,7 +47,11 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a name that it is served by")
     parser.add_argument(
-        "--allow-origin", action="append", default=[], metavar="ORIGIN", help="whose pages may ask: https://HOST[:PORT]"
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="its origin behind a proxy that changes the Host: https://HOST[:PORT]",
     )
     parser.add_argument(
         "--audit-url", metavar="URL", help="the log as it is opened for searching, by a role that may only read"

@@ -56,6 +56,7 @@ def _wait(wait: Wait) -> dict[str, Any]:
     return {
         "step": wait.step,
         "signal": wait.signal,
+        "slot": wait.slot,
         "start_seconds": round(wait.start, 6),
         "took_seconds": round(wait.took, 6),
         "end": wait.end.value,

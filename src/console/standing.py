@@ -39,7 +39,7 @@ def _under_way(run: "AuditRun") -> "Iterator[str]":
 
 def _waits(wait: "AuditWait") -> str:
     until = "" if wait.due_at is None else f" until {_time(wait.due_at)}"
-    what = "sleeps" if wait.signal is None else f"waits for {wait.signal}"
+    what = "sleeps" if wait.signal is None and wait.slot is None else f"waits for {wait.slot or wait.signal}"
     return f"{what}{until}, since {_time(wait.began_at)}"
 
 

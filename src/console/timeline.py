@@ -281,7 +281,7 @@ class _Book:
         state = self._state
         if claim.lapsed or claim.epoch == 1 or state.active or state.undoing:
             return False
-        return bool(state.waits.open) or isinstance(self._last, _SAID)
+        return bool(state.waits.open or state.slots.next) or isinstance(self._last, _SAID)
 
 
 _SAID = (e.SignalReceived, e.RunFailing, e.RunResumed)

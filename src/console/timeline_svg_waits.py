@@ -28,7 +28,7 @@ def draw_wait(picture: Picture, plan: Layout, band: WaitBand) -> None:
     if beside + _SMALL * len(text) > EDGE:
         beside, anchor = max(stop - 12, CHART + _SMALL * len(text)), "end"
     over = y if anchor == "start" else y - 9  # Not on its own dots.
-    is_odd = wait.end in (WaitEnd.WAITING, WaitEnd.LEFT) or (wait.end is WaitEnd.TIMED_OUT and wait.signal is not None)
+    is_odd = wait.end in (WaitEnd.WAITING, WaitEnd.LEFT) or (wait.end is WaitEnd.TIMED_OUT and not wait.is_sleep)
     colour = "good" if told else "odd" if is_odd else "soft"
     picture.text(beside, over + 4, text, f"{colour} small", anchor=anchor)
 

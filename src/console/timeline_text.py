@@ -91,7 +91,7 @@ class _Table:
         shown = plain(wait.outcome)
         if wait.end is WaitEnd.SIGNALLED:
             cells[last], shown = self._paint.good(_SIGNAL), self._paint.good(shown)
-        elif wait.end is not WaitEnd.TIMED_OUT or wait.signal is not None:
+        elif wait.end is not WaitEnd.TAKEN and not (wait.end is WaitEnd.TIMED_OUT and wait.is_sleep):
             shown = self._paint.odd(shown)
         return f"  {wait.step.ljust(self._step)}  {name}  {''.join(cells)}  {seconds(wait.took).rjust(8)}  {shown}"
 

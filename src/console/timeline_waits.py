@@ -10,8 +10,12 @@ from enum import StrEnum
 
 from ..saga import events as e
 from ..saga.events import Event
+from ..saga.slots import BEFORE_ALL
 from ..saga.state import RunState
 from ..saga.waits import WaitStatus
+
+SHOWN_SECONDS = 0.1
+"""A wait for a limit that was shorter than this is not worth a line."""
 
 
 class WaitEnd(StrEnum):
@@ -19,6 +23,8 @@ class WaitEnd(StrEnum):
 
     WAITING = "waiting"
     SIGNALLED = "signalled"
+    TAKEN = "taken"
+    """It had the lock, or what its saga's limit allows."""
     TIMED_OUT = "timed out"
     """Its time was up: so a sleep ends, and a wait for a signal that does not come."""
     LEFT = "left"
@@ -31,12 +37,13 @@ class Wait:
 
     Attributes:
         step: its path.
-        signal: the name of the signal it waits for; None for a sleep.
+        signal: the name of the signal it waits for; None for a sleep, or where there is a slot.
         start: when it began.
         stop: when it ended; for one that has not, when the last event of the run occurred.
         end: how it ended.
         due_at: until when it waits at most, or None.
         by: who gave the signal; `""` if none came.
+        slot: the lock or the limit that it waits for, or None.
     """
 
     step: str
@@ -46,6 +53,12 @@ class Wait:
     end: WaitEnd
     due_at: datetime | None
     by: str = ""
+    slot: str | None = None
+
+    @property
+    def is_sleep(self) -> bool:
+        """Whether it waits for nothing but a time."""
+        return self.signal is None and self.slot is None
 
     @property
     def took(self) -> float:
@@ -55,7 +68,7 @@ class Wait:
     @property
     def label(self) -> str:
         """What it does, in words."""
-        return "sleeps" if self.signal is None else f"waits for {self.signal}"
+        return "sleeps" if self.is_sleep else f"waits for {self.slot or self.signal}"
 
     @property
     def outcome(self) -> str:
@@ -64,7 +77,9 @@ class Wait:
             case WaitEnd.SIGNALLED:
                 return f"told by {self.by}"
             case WaitEnd.TIMED_OUT:
-                return "over" if self.signal is None else "timed out"
+                return "over" if self.is_sleep else "timed out"
+            case WaitEnd.TAKEN:
+                return "has it"
             case WaitEnd.LEFT:
                 return "given up"
         until = "" if self.due_at is None else f" until {self.due_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -80,6 +95,9 @@ class WaitBook:
 
     def enter(self, event: Event, at: float, state: RunState) -> None:
         """Take note of an event; `state` is the run with it."""
+        if isinstance(event, e.RunStarted | e.LockAwaited | e.SlotTaken):
+            self._enter_slot(event, at)
+            return
         match event:
             case e.TimerSet() | e.SignalAwaited():
                 name = event.signal if isinstance(event, e.SignalAwaited) else None
@@ -101,11 +119,25 @@ class WaitBook:
                     if wait.end is WaitEnd.WAITING:
                         self._end(path, at, WaitEnd.LEFT)
 
+    def _enter_slot(self, event: e.RunStarted | e.LockAwaited | e.SlotTaken, at: float) -> None:
+        match event:
+            case e.RunStarted(limits=limits):
+                for number, limit in enumerate(limits or (), start=1):
+                    self._queue(f"{BEFORE_ALL}{number}", at, limit.name)
+            case e.LockAwaited():
+                self._queue(event.step, at, f"lock {event.key}")
+            case e.SlotTaken():
+                self._end(event.step, at, WaitEnd.TAKEN)
+
+    def _queue(self, path: str, at: float, slot: str) -> None:
+        self.drafts[path] = Wait(path, None, at, at, WaitEnd.WAITING, None, slot=slot)
+
     def all(self, now: float) -> tuple[Wait, ...]:
-        """Return the waits; those that are not over last until now."""
+        """Return the waits; those that are not over last until now. What a run had at once, it did not wait for."""
         return tuple(
             replace(wait, stop=max(wait.start, now)) if wait.end is WaitEnd.WAITING else wait
             for wait in self.drafts.values()
+            if wait.end is not WaitEnd.TAKEN or wait.took >= SHOWN_SECONDS or not wait.step.startswith(BEFORE_ALL)
         )
 
     def _was_told(self, path: str, wait: Wait, state: RunState) -> bool:

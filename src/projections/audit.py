@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..saga import events as e
+from ..saga.access import PayloadsViewed
 from ..saga.codec import reads_encrypted
 from ..saga.events import ErrorInfo, Event, FailingReason, Remaining
+from ..saga.slots import BEFORE_ALL
 from .digest import clean
 from .projection import Cell, Delete, Projection, RecordedEvent, Table, Upsert
 from .rows import as_json
@@ -40,7 +42,7 @@ class Audit(Projection):
     """
 
     name = "audit"
-    version = 2
+    version = 3
     tables = (
         Table(
             RUNS,
@@ -61,7 +63,7 @@ class Audit(Projection):
     def changes(self, recorded: RecordedEvent) -> Iterable[Upsert | Delete]:
         """Return what an event changes in the view."""
         event = recorded.event
-        if isinstance(event, e.PayloadsViewed):
+        if isinstance(event, PayloadsViewed):
             return (self._command(recorded._replace(run_id=event.run_id), "view", event.by, event.what),)
         row: dict[str, Cell] = {
             "last_position": recorded.position,
@@ -92,6 +94,9 @@ class Audit(Projection):
         for name, value in tags.items():
             key = (name, value, event.occurred_at, recorded.position)
             yield Upsert(TAGS, key, {"run_id": recorded.run_id})
+        for number, limit in enumerate(event.limits or (), start=1):
+            row["wait_count"] = number
+            yield self._wait(recorded, f"{BEFORE_ALL}{number}", slot=self._text(limit.name))
 
     def _claimed(self, recorded: RecordedEvent, event: e.RunClaimed, row: dict[str, Cell]) -> Changes:  # noqa: ARG002
         row |= {"owner": event.worker, "epoch": event.epoch}
@@ -166,15 +171,18 @@ class Audit(Projection):
 
     def _waits(self, recorded: RecordedEvent, event: e.TimerSet | e.SignalAwaited, row: dict[str, Cell]) -> Changes:
         row["wait_count"] = 1
-        values: dict[str, Cell] = {
-            "signal": event.signal if isinstance(event, e.SignalAwaited) else None,
-            "began_at": event.occurred_at,
-            "began_position": recorded.position,
-            "due_at": event.due_at,
-        }
-        return (Upsert(WAITS, (recorded.run_id, event.step), values),)
+        signal = event.signal if isinstance(event, e.SignalAwaited) else None
+        return (self._wait(recorded, event.step, signal=signal, due_at=event.due_at),)
 
-    def _fired(self, recorded: RecordedEvent, event: e.TimerFired, row: dict[str, Cell]) -> Changes:
+    def _locks(self, recorded: RecordedEvent, event: e.LockAwaited, row: dict[str, Cell]) -> Changes:
+        row["wait_count"] = 1
+        return (self._wait(recorded, event.step, slot=self._text(f"lock {event.key}")),)
+
+    def _wait(self, recorded: RecordedEvent, step: str, **values: Cell) -> Upsert:
+        began: dict[str, Cell] = {"began_at": recorded.event.occurred_at, "began_position": recorded.position}
+        return Upsert(WAITS, (recorded.run_id, step), {**began, **values})
+
+    def _fired(self, recorded: RecordedEvent, event: e.TimerFired | e.SlotTaken, row: dict[str, Cell]) -> Changes:
         row["wait_count"] = -1
         values: dict[str, Cell] = {"fired_at": event.occurred_at, "fired_position": recorded.position}
         return (Upsert(WAITS, (recorded.run_id, event.step), values),)
@@ -292,7 +300,9 @@ class Audit(Projection):
         e.RunCommitted: _committed,
         e.TimerSet: _waits,
         e.SignalAwaited: _waits,
+        e.LockAwaited: _locks,
         e.TimerFired: _fired,
+        e.SlotTaken: _fired,
         e.SignalReceived: _signalled,
         e.ActionStarted: _action_started,
         e.ActionSucceeded: _succeeded,

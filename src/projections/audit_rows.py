@@ -53,6 +53,8 @@ class WaitState(StrEnum):
     SIGNALLED = "signalled"
     TIMED_OUT = "timed_out"
     """Its time was up. That is how a sleep ends, and what a wait for a signal gives up at."""
+    TAKEN = "taken"
+    """The run had the lock, or what its saga's limit allows."""
     LEFT = "left"
     """The run has ended or is undone, so nobody waits any more."""
 
@@ -80,11 +82,14 @@ class AuditWait:
     Attributes:
         run_id: the run.
         step: the path of the wait; it is numbered with the steps.
-        signal: the name of the signal that it waits for; None for a sleep.
+        signal: the name of the signal that it waits for; None for a sleep, or where there is a slot.
         began_at: when it began.
         due_at: until when at most; None if it waits for ever.
         state: how it stands.
-        ended_at: when the signal came or the time was up, or None. A signal that came before is there at once.
+        ended_at: when the signal came, the time was up or it had the slot, or None. A signal that came before is there
+            at once.
+        slot: what it waits for that only so many runs may have: `lock KEY`, or a limit, `saga NAME` or
+            `saga NAME TAG=VALUE`.
     """
 
     run_id: str
@@ -94,6 +99,7 @@ class AuditWait:
     due_at: datetime | None
     state: WaitState
     ended_at: datetime | None
+    slot: str | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ def _put_together(
     begun = {row["step"]: row for row in wait_rows if row["began_at"] is not None}
     moves: list[tuple[int, datetime, Wait | str, dict[str, Any]]] = []
     for path, row in begun.items():
-        moves.append((row["began_position"], row["began_at"], Wait(path, row["signal"], row["due_at"]), row))
+        moves.append(
+            (row["began_position"], row["began_at"], Wait(path, row["signal"], row["due_at"], key=row["slot"]), row)
+        )
         if row["fired_at"] is not None:
             moves.append((row["fired_position"], row["fired_at"], path, row))
     moves += [(row["position"], row["given_at"], "", row) for row in signal_rows]
@@ -74,4 +76,7 @@ def _put_together(
 
 def _wait(row: dict[str, Any], wait: Wait, *, is_open: bool) -> AuditWait:
     state = WaitState.WAITING if is_open else _STATES[wait.status]
-    return AuditWait(row["run_id"], wait.path, wait.signal, row["began_at"], wait.due_at, state, wait.settled_at)
+    if state is WaitState.TIMED_OUT and wait.key is not None:
+        state = WaitState.TAKEN
+    times = (row["began_at"], wait.due_at, state, wait.settled_at)
+    return AuditWait(row["run_id"], wait.path, wait.signal, *times, slot=wait.key)

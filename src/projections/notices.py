@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..saga import events as e
-from ..saga.events import ACCESS_TYPES, EVENT_TYPES, Event, FailingReason, ParkReason, Remaining, RunStatus
+from ..saga.access import ACCESS_TYPES
+from ..saga.events import EVENT_TYPES, Event, FailingReason, ParkReason, Remaining, RunStatus
 from .projection import RecordedEvent
 
 __all__ = ["FACT_TOPICS", "QUIET_TOPICS", "RunNotice", "notice_of", "passes_over"]

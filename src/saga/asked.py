@@ -41,13 +41,20 @@ class AskedWait(NamedTuple):
     seconds: float | None
 
 
+class AskedLock(NamedTuple):
+    """A lock."""
+
+    path: str
+    key: str
+
+
 class AskedCommit(NamedTuple):
     """The point of no return."""
 
     path: str
 
 
-Asked = AskedStep | AskedRun | AskedWait | AskedCommit
+Asked = AskedStep | AskedRun | AskedWait | AskedLock | AskedCommit
 
 
 class Asks(Protocol):

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from ..actions.values import JsonText, ValueType
-from ..errors import InvalidValue, SignalTimedOut, UnknownName
-from .asked import Asked, AskedCommit, AskedRun, AskedStep, AskedWait
+from ..errors import InvalidValue, LockRefused, SignalTimedOut, UnknownName
+from . import slots
+from .asked import Asked, AskedCommit, AskedLock, AskedRun, AskedStep, AskedWait
 from .children import SAGA_PREFIX, Children
 from .ids import child_run_id
-from .moments import CommitAsked, Diverged, Moment, StepAsked, WaitAsked
+from .moments import CommitAsked, Diverged, LockAsked, Moment, StepAsked, WaitAsked
 from .outcomes import action_error, named
 from .registry import Registry
 from .replay import COMMIT, Replay
@@ -146,6 +147,7 @@ class Asking:
         return None
 
     def _begin(self, asked: Asked) -> None:
+        self._check_locks(asked)
         match asked:
             case AskedStep(path, action, value):
                 self._check_known(path, self._registry.action, action)
@@ -158,10 +160,25 @@ class Asking:
                 self._begin_step(path, _Called(f"{SAGA_PREFIX}{saga.name}", saga.input, value, child=child))
             case AskedWait(path, signal, _, seconds):
                 self._begin_other(path, Wait(path, signal, None).label, WaitAsked(path, signal, seconds))
+            case AskedLock(path, key):
+                self._begin_other(path, Wait(path, None, None, key=key).label, LockAsked(path, key))
             case AskedCommit(path):
                 self._begin_other(path, COMMIT, CommitAsked(path))
 
-    def _begin_other(self, path: str, label: str, moment: WaitAsked | CommitAsked) -> None:
+    def _check_locks(self, asked: Asked) -> None:
+        """Refuse a lock that is asked for out of order, and anything that is asked for beside a lock."""
+        state, path = self._state, asked.path
+        if self._knows(path) or state.failing is not None:
+            return
+        if isinstance(asked, AskedLock):
+            why = slots.refusal(state.slots, asked.key, is_alone=not (state.active or state.waits.open))
+            if why is not None:
+                raise LockRefused(f"lock {asked.key!r} (step {path}): {why}")
+        elif state.slots.awaited is not None:
+            beside = f"step {path} is asked for beside it; await run.lock by itself"
+            raise LockRefused(f"lock {state.slots.awaited!r}: {beside}")
+
+    def _begin_other(self, path: str, label: str, moment: WaitAsked | LockAsked | CommitAsked) -> None:
         self._follow(self.replay.ask_for(path, label))
         known = self._state.commits if isinstance(moment, CommitAsked) else self._state.waits.all
         if path not in known:
@@ -216,6 +233,8 @@ class Asking:
     def _output(self, asked: Asked) -> Any:
         if isinstance(asked, AskedCommit):
             return None
+        if isinstance(asked, AskedLock):
+            return self._locked(asked)
         if isinstance(asked, AskedWait):
             return self._told(asked)
         step = self._state.steps[asked.path]
@@ -223,6 +242,10 @@ class Asking:
             output = asked.saga.output if isinstance(asked, AskedRun) else asked.action.output
             return output.decode(step.output)
         raise action_error(step)
+
+    def _locked(self, asked: AskedLock) -> None:
+        if self._state.waits.all[asked.path].status is WaitStatus.OPEN:
+            raise asyncio.CancelledError(_OVER)
 
     def _told(self, asked: AskedWait) -> Any:
         """Return what ended a wait: the payload of the signal, or nothing where it was a time."""

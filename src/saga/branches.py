@@ -84,3 +84,13 @@ def _failure(task: asyncio.Task[Any]) -> BaseException | None:
     if error is None and isinstance(result := task.result(), Escaped):
         return result.error
     return error
+
+
+async def one_after_the_other(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Await coroutines in their order; those behind one that raises are not begun."""
+    try:
+        for coroutine in coroutines:
+            await coroutine
+    finally:
+        for coroutine in coroutines:
+            coroutine.close()

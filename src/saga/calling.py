@@ -55,8 +55,9 @@ class Calling:
         self._verdict: SagaReturned | None = None
 
     def begin(self) -> None:
-        """Call the function, if the run goes forward."""
-        if self._state.status is RunStatus.RUNNING and self._saga is not None:
+        """Call the function, once, if the run goes forward and has what its saga's limits say it is to have."""
+        may_begin = self._state.status is RunStatus.RUNNING and not self._state.slots.queue
+        if may_begin and self._saga is not None and self._task is None:
             self._task = self._loop.create_task(self._call(self._saga, self._run))
             self._run.enter(self._task, self._state.started_at)
 
@@ -64,7 +65,7 @@ class Calling:
         """Call it again, over the run as it stands now: it had gone ahead on what others have made untrue."""
         self.call_off()
         self._replay.begin_anew(self._state)
-        self._verdict = None
+        self._verdict = self._task = None
         self._run = self._new_run()
         self.begin()
 

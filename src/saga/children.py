@@ -16,7 +16,7 @@ from .failures import describe
 from .host import Host
 from .moments import AttemptFailed, AttemptSucceeded, SagaFailed, Undo, UndoFailed, UndoSucceeded
 from .sameness import check_same
-from .standing import standing_after
+from .standing import standing_of_start
 from .state import RunState, Step
 
 SAGA_PREFIX = "saga:"
@@ -98,9 +98,10 @@ class Children:
             tags=state.tags,
             parent=state.run_id,
             trace=state.trace,
+            locks=state.slots.keys or None,
         )
         try:
-            await host.log.append(child, 0, [host.codec.encode(started)], standing_after(None, started))
+            await host.log.append(child, 0, [host.codec.encode(started)], standing_of_start(started))
         except AppendConflict:
             check_same(child, await host.runs.state(child), started)
         else:

@@ -14,16 +14,8 @@ from eventsourcing.utils import Environment, TopicError
 from pydantic import ValidationError
 
 from ..errors import DefinitionError, LogCorrupt, ValueTooLarge
-from .events import (
-    ACCESS_TYPES,
-    EVENT_TYPES,
-    ActionStarted,
-    ActionSucceeded,
-    Event,
-    RunCompleted,
-    RunStarted,
-    SignalReceived,
-)
+from .access import ACCESS_TYPES
+from .events import EVENT_TYPES, ActionStarted, ActionSucceeded, Event, RunCompleted, RunStarted, SignalReceived
 from .log.port import Record
 
 DEFAULT_PAYLOAD_LIMIT_BYTES = 1 << 20

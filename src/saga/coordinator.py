@@ -23,7 +23,8 @@ from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
-from .standing import standing_after
+from .slots import limits_of
+from .standing import standing_of_start
 from .state import RunState
 from .surroundings import Surroundings
 from .transacting import check_transactional
@@ -291,14 +292,16 @@ class Coordinator:
         now = self._clock.now()
         run_id = new_run_id(now) if run_id is None else checked_run_id(run_id)
         with self._observers.starting(run_id, saga) as start:
+            tags = checked_tags(tags)
             started = RunStarted(
                 occurred_at=now,
                 saga=saga.name,
                 saga_version=saga.version,
                 input=saga.input.encode(value),
-                tags=checked_tags(tags),
+                tags=tags,
                 deadline=checked_deadline(now, deadline_seconds),
                 trace=start.trace,
+                limits=limits_of(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
             )
             if connection is not None:
                 start.trace = await enlist(self._host, connection, run_id, started)
@@ -316,7 +319,7 @@ class Coordinator:
                 check_same(run_id, driver.state, started)
                 await driver.acknowledged.wait()
                 return driver.state.trace
-            standing = standing_after(None, started)
+            standing = standing_of_start(started)
             await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
             self._observers.recorded_start(run_id, started)
             return started.trace

@@ -13,6 +13,7 @@ from . import events as e
 from . import moments as m
 from .events import ErrorInfo, Event, FailingReason, ParkReason, Remaining, RemainingWhy, RunStatus
 from .ids import idempotency_key, undo_idempotency_key
+from .slots import BEFORE_ALL, lock_slot
 from .state import RunState, Step, StepStatus, UndoStatus
 from .unwind import UnwindPlan, plan_unwind
 
@@ -255,6 +256,24 @@ def _commit_asked(state: RunState, asked: m.CommitAsked, now: datetime) -> Itera
         yield e.RunCommitted(occurred_at=now, step=asked.path)
 
 
+def _lock_asked(state: RunState, asked: m.LockAsked, now: datetime) -> Iterator[Event]:
+    if state.status is not RunStatus.RUNNING:
+        return
+    yield e.LockAwaited(occurred_at=now, step=asked.path, key=asked.key)
+    if asked.key in state.slots.keys:
+        yield e.SlotTaken(occurred_at=now, name=lock_slot(asked.key).name, step=asked.path)
+
+
+def _slots_held(state: RunState, held: m.SlotsHeld, now: datetime) -> Iterator[Event]:
+    awaited = state.slots.next
+    if state.status is RunStatus.RUNNING and awaited is not None and awaited.name in held.names:
+        if state.slots.queue:
+            path = f"{BEFORE_ALL}{len(state.slots.limits) + 1}"
+        else:
+            path = next(wait.path for wait in state.waits.open.values() if wait.key is not None)
+        yield e.SlotTaken(occurred_at=now, name=awaited.name, step=path)
+
+
 def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:
     if state.status is RunStatus.RUNNING and state.held and state.held == len(state.active):
         yield _parked_held(state, now)
@@ -345,6 +364,8 @@ _DECIDERS: dict[type[m.Moment], Callable[[RunState, Any, datetime], Iterable[Eve
     m.WaitAsked: _wait_asked,
     m.TimerDue: _timer_due,
     m.Signal: _signal,
+    m.LockAsked: _lock_asked,
+    m.SlotsHeld: _slots_held,
     m.CommitAsked: _commit_asked,
     m.Proceed: _proceed,
 }

@@ -9,6 +9,7 @@ from ..actions.action import Action, checked_name
 from ..actions.handlers import read_handler
 from ..actions.values import ValueType
 from ..errors import DefinitionError
+from .ids import checked_tags
 from .run import Run
 
 In = TypeVar("In")
@@ -21,6 +22,9 @@ INVOKE_PREFIX = "invoke:"
 """Runs of a single action are runs of a saga named after it with this prefix, which no user's saga may have."""
 
 
+MOST_CONCURRENCY = 1_000_000
+
+
 class Saga(Generic[In, Out]):
     """A named, versioned async function that calls actions through its run.
 
@@ -31,12 +35,20 @@ class Saga(Generic[In, Out]):
             effects of its own, because it is run again over the recorded results after a crash.
         signals: the names of the signals that it waits for, each with the type of its payload (`None` for none). Where
             they are given, whoever sends another, or a payload that does not fit, is told so at once.
+        concurrency: how many runs of this saga (of all its versions) are under way at once, over all workers; the
+            others wait in the order in which they were started, and take no place and no memory. None for all. A run
+            that is parked is not counted, and a run that is a step of another one neither waits nor counts.
+        concurrency_per_tag: the same for runs that have one value of a tag: `{"tenant": 2}` lets two runs of each
+            tenant go on at once. A run without the tag is not held up.
 
     Raises:
-        DefinitionError: the name, the version or the function's signature does not fit.
+        DefinitionError: the name, the version, a limit or the function's signature does not fit.
+        InvalidName: a tag is not of the allowed form.
     """
 
     signals: Mapping[str, ValueType[Any]] = MappingProxyType({})
+    concurrency: int | None = None
+    concurrency_per_tag: Mapping[str, int] = MappingProxyType({})
 
     def __init__(
         self,
@@ -45,6 +57,8 @@ class Saga(Generic[In, Out]):
         version: int,
         function: Callable[..., Awaitable[Any]],
         signals: Mapping[str, Any] | None = None,
+        concurrency: int | None = None,
+        concurrency_per_tag: Mapping[str, int] | None = None,
     ) -> None:
         self.name = checked_name("saga", name)
         if self.name.startswith(INVOKE_PREFIX):
@@ -61,6 +75,13 @@ class Saga(Generic[In, Out]):
         self.output: ValueType[Out] = ValueType(handler.output, "output")
         self.signals = {checked_name("signal", of): ValueType(kind, "payload") for of, kind in (signals or {}).items()}
 
+        self.concurrency = None if concurrency is None else _checked_count(name, "concurrency", concurrency)
+        self.concurrency_per_tag = {
+            tag: _checked_count(name, f"concurrency_per_tag[{tag!r}]", count)
+            for tag, count in (concurrency_per_tag or {}).items()
+        }
+        checked_tags(dict.fromkeys(self.concurrency_per_tag, ""))
+
     def __repr__(self) -> str:
         return f"<Saga {self.name} {self.version}>"
 
@@ -75,6 +96,12 @@ def _checked_version(name: str, version: object) -> int:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise DefinitionError(f"saga {name}: version={version!r}; use a whole number from 1")
     return version
+
+
+def _checked_count(name: str, what: str, count: object) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MOST_CONCURRENCY:
+        raise DefinitionError(f"saga {name}: {what}={count!r}; use a whole number from 1 to {MOST_CONCURRENCY:,}")
+    return count
 
 
 class InvokedAction(Saga[In, Out]):
@@ -93,10 +120,9 @@ class InvokedAction(Saga[In, Out]):
 
 
 class _SagaDecorator:
-    def __init__(self, name: str, version: int, signals: Mapping[str, Any] | None) -> None:
+    def __init__(self, name: str, keywords: Mapping[str, Any]) -> None:
         self._name = name
-        self._version = version
-        self._signals = signals
+        self._keywords = keywords
 
     @overload
     def __call__(self, function: Callable[[Run], Awaitable[Out]]) -> Saga[None, Out]: ...
@@ -105,13 +131,26 @@ class _SagaDecorator:
     def __call__(self, function: Callable[..., Awaitable[Any]]) -> Saga[Any, Any]:
         if not inspect.isroutine(function):
             raise DefinitionError(f"saga {self._name}: {function!r} is not a function")
-        return Saga(self._name, version=self._version, function=function, signals=self._signals)
+        return Saga(self._name, function=function, **self._keywords)
 
 
-def saga(name: str, *, version: int = 1, signals: Mapping[str, Any] | None = None) -> _SagaDecorator:
+def saga(
+    name: str,
+    *,
+    version: int = 1,
+    signals: Mapping[str, Any] | None = None,
+    concurrency: int | None = None,
+    concurrency_per_tag: Mapping[str, int] | None = None,
+) -> _SagaDecorator:
     """Make a `Saga` of the function below; the keywords are those of `Saga`.
 
     Raises:
-        DefinitionError: the name, the version or the function's signature does not fit.
+        DefinitionError: the name, the version, a limit or the function's signature does not fit.
     """
-    return _SagaDecorator(checked_name("saga", name), version, signals)
+    keywords = {
+        "version": version,
+        "signals": signals,
+        "concurrency": concurrency,
+        "concurrency_per_tag": concurrency_per_tag,
+    }
+    return _SagaDecorator(checked_name("saga", name), keywords)

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from ..errors import AppendConflict, CoordinatorClosed, LogUnavailable, ValueTooLarge
+from . import deadline
 from . import effects as fx
 from . import events as e
 from . import moments as m
@@ -25,10 +26,11 @@ from .catching_up import refold, written_by_others
 from .decisions import decide, may_proceed
 from .definition import Saga
 from .effects import effect_of
-from .events import ErrorInfo, Event, FailingReason, RunFailing, RunStatus, UnknownWhy
+from .events import Event, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
-from .letting_go import LetGo, due_at
+from .letting_go import LetGo, due_at, slots_held
+from .log.port import FOR_EVER
 from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
 from .replay import Replay
@@ -42,7 +44,7 @@ _logger = logging.getLogger("amends.driver")
 RESULTS = (m.AttemptSucceeded, m.AttemptFailed, m.AttemptUnknown, m.UndoSucceeded, m.UndoFailed)
 STARTS = (e.ActionStarted, e.CompensationStarted)
 ENDS = frozenset((e.ActionSucceeded, e.ActionFailed, e.ActionUnknown))
-WAITS = frozenset((e.TimerFired, e.SignalReceived, e.SignalAwaited))
+WAITS = frozenset((e.TimerFired, e.SignalReceived, e.SignalAwaited, e.SlotTaken))
 
 
 class Driver:
@@ -146,6 +148,8 @@ class Driver:
                 self._settling.wake(path)
         elif type(event) in WAITS:
             self._settling.wake_all()
+            if type(event) is e.SlotTaken:
+                self._calling.begin()
 
     # The loop
 
@@ -158,6 +162,7 @@ class Driver:
                 if self._is_rung:
                     self._is_rung = False
                     await self._catch_up()
+                    await self._see_slots()
                 if self._outbox and not self.finished.done():
                     await self._flush()
                 if self.due_at is not None and not self._outbox and not self._is_rung:
@@ -202,19 +207,10 @@ class Driver:
                 self._carry_out(fx.WaitUntil(step.due_at, m.RetryDue(path)))
 
     def _begin(self) -> None:
-        deadline = self.state.deadline
-        if deadline is not None and self.state.status is RunStatus.RUNNING:
-            if deadline <= self._host.clock.now():  # Before the saga asks for more.
-                self._deadline_passed(deadline)
-            else:
-                self._under_way.call(deadline, "deadline", self._deadline_passed, deadline)
+        deadline.watch(self.state, self._under_way, self._host.clock, self.take)
         self._calling.begin()
         if not self._stopped:
             self._proceed()
-
-    def _deadline_passed(self, deadline: datetime) -> None:
-        said = f"the run was to have ended by {deadline.isoformat(timespec='milliseconds')}"
-        self.take(m.SagaFailed(FailingReason.DEADLINE, ErrorInfo(type="DeadlineExceeded", message=said)))
 
     def _due(self) -> "asyncio.Future[None]":
         """Return what is done when there is something to append."""
@@ -256,6 +252,8 @@ class Driver:
         self.acknowledged.settle(None)
         self._follow(batch.events)
         self.due_at = until if batch.lets_go else None
+        if batch.asks:
+            await self._see_slots()
 
     def _follow(self, events: Iterable[Event]) -> None:
         """Carry out what events oblige to that are durable now."""
@@ -265,10 +263,17 @@ class Driver:
                 self._carry_out(effect)
 
     def _lets_go_until(self) -> datetime | None:
-        state = self.state
-        busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(state.run_id)
-        due = None if busy or not state.waits.open else due_at(state, self._host.clock.now())
-        return due if due is None or self._calling.is_idle else None
+        busy = self._draining or self._under_way.has_attempts or self._host.stragglers.has_any(self.state.run_id)
+        due = None if busy else due_at(self.state, self._host.clock.now())
+        return due if due is not None and self._calling.is_idle else None
+
+    async def _see_slots(self) -> None:
+        """Learn whether the run has what it waits for."""
+        if self.state.slots.next is not None and not self.finished.done():
+            if (held := await slots_held(self._host, self.state)) is not None:
+                self.take(held)
+            else:
+                self.due_at = FOR_EVER
 
     # What others write to the run
 
@@ -289,7 +294,7 @@ class Driver:
         if not recorded or self.finished.done():
             return
         theirs = refold(self.state, recorded, version)
-        has_told, moments = self._outbox.rebase(version + len(theirs))
+        has_told, moments = self._outbox.rebase(self.state, version + len(theirs))
         if has_told and not self._draining:
             self._calling.begin_anew()
         for event in theirs:

@@ -47,7 +47,7 @@ Effect = EnterAction | EnterUndo | WaitUntil | CallOff | Rest
 _WITHOUT = frozenset(
     (
         *(e.RunStarted, e.RunClaimed, e.ActionSucceeded, e.ActionCompensated, e.CompensationWaived, e.RunResumed),
-        *(e.TimerFired, e.SignalReceived, e.RunCommitted),
+        *(e.TimerFired, e.SignalReceived, e.RunCommitted, e.LockAwaited, e.SlotTaken),
     )
 )
 """Events that oblige to nothing."""

@@ -109,6 +109,13 @@ class Remaining(_Frozen):
     why: RemainingWhy
 
 
+class Limit(_Frozen):
+    """So many runs at once may have something of this name."""
+
+    name: str
+    size: int
+
+
 class Event(_Frozen):
     """What all events have."""
 
@@ -129,6 +136,10 @@ class RunStarted(Event):
     """The run of which this one is a step."""
     trace: str | None = None
     """The trace context that the run belongs to, whichever worker hosts it: a W3C `traceparent`."""
+    limits: tuple[Limit, ...] | None = None
+    """What it is to have before its saga is called, in the order in which it asks for it."""
+    locks: tuple[str, ...] | None = None
+    """Keys of the locks that the run has of which this one is a step; they hold for this one, too."""
 
 
 class RunClaimed(Event):
@@ -281,6 +292,26 @@ class SignalReceived(Event):
     key: str
 
 
+class LockAwaited(Event):
+    """The saga asks for a lock at this place, and waits until it has it."""
+
+    TOPIC: ClassVar[str] = "amends.saga.events:LockAwaited"
+    step: Path
+    key: str
+
+
+class SlotTaken(Event):
+    """The run has what it waited for: a lock, or a limit of its saga.
+
+    It keeps a lock until it ends, and a limit until it ends or is parked.
+    """
+
+    TOPIC: ClassVar[str] = "amends.saga.events:SlotTaken"
+    name: str
+    step: Path
+    """Where the saga asked for the lock; `0.1`, `0.2` and so on for the limits, which come before all steps."""
+
+
 class RunCommitted(Event):
     """The saga passed its point of no return: from here the run only goes forward."""
 
@@ -352,23 +383,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     SignalReceived,
     RunCommitted,
     RunAbandoned,
+    LockAwaited,
+    SlotTaken,
 )
-"""Every event of a run. A row with the topic of none of them, nor of `ACCESS_TYPES`, is refused."""
-
-
-class PayloadsViewed(Event):
-    """Somebody is shown inputs, outputs or payloads of a run. It stands in a stream of its own, which is no run."""
-
-    TOPIC: ClassVar[str] = "amends.saga.events:PayloadsViewed"
-    run_id: str
-    by: str
-    what: str
-    """Where they saw them: `events`, say."""
-
-
-ACCESS_TYPES: tuple[type[Event], ...] = (PayloadsViewed,)
-"""Events of streams that are no runs: they say who saw what. Their ids begin with `~`, as that of no run does."""
-
-# The eventsourcing library finds out by this annotation that its own mapper may build our events with a text id. It
-# must not be a field (an event does not know its place), so it is added when the models are complete.
-Event.__annotations__ |= {"originator_id": str, "originator_version": int}
+"""Every event of a run. A row with the topic of none of them is refused, but for those in `access.py`."""

@@ -17,6 +17,7 @@ RUN_ID_LIMIT = 200
 TAG_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}")
 STEP_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 TAG_VALUE_LIMIT = 200
+LOCK_KEY_LIMIT = 200
 WORDS_LIMIT = 2_000
 SECONDS_LIMIT = 3_155_760_000
 """100 years; a wait longer than that is a mistake, and a clock has an end."""
@@ -68,6 +69,19 @@ def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
             raise InvalidName(f"tags.{name}: use at most {TAG_VALUE_LIMIT} printable characters")
         checked[name] = value
     return checked
+
+
+def checked_lock_key(key: object) -> str:
+    """Return `key` if a lock may have it.
+
+    Raises:
+        InvalidValue: it may not.
+    """
+    if not isinstance(key, str):
+        raise InvalidValue("key", f"{key!r} is no string")
+    if not key or len(key) > LOCK_KEY_LIMIT or not key.isprintable():
+        raise InvalidValue("key", f"{key[:80]!r}: use 1 to {LOCK_KEY_LIMIT} printable characters")
+    return key
 
 
 def checked_step(step: object) -> str:

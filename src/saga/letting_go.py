@@ -2,7 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from .host import Host
+from .log.patience import Patience
 from .log.port import FOR_EVER
+from .moments import SlotsHeld
 from .state import RunState
 
 HOSTED_WAIT = timedelta(seconds=1)
@@ -20,3 +23,9 @@ def due_at(state: RunState, now: datetime) -> datetime | None:
     deadline = FOR_EVER if state.commits else state.deadline or FOR_EVER
     due = min(state.waits.next_due() or FOR_EVER, deadline)
     return due if due > now + HOSTED_WAIT else None
+
+
+async def slots_held(host: Host, state: RunState) -> SlotsHeld | None:
+    """Return what a run has that waits for a slot; None if the log has let go of it until it has that."""
+    holding = await Patience(float("inf")).ask(lambda: host.log.holding(state.run_id))
+    return SlotsHeld(holding.slots) if holding.owner == state.worker else None

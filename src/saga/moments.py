@@ -193,6 +193,21 @@ class Signal:
 
 
 @value
+class LockAsked:
+    """The saga asks for a lock."""
+
+    path: str
+    key: str
+
+
+@value
+class SlotsHeld:
+    """The log says which slots the run has."""
+
+    names: frozenset[str]
+
+
+@value
 class CommitAsked:
     """The saga passes its point of no return."""
 
@@ -227,6 +242,8 @@ Moment = (
     | WaitAsked
     | TimerDue
     | Signal
+    | LockAsked
+    | SlotsHeld
     | CommitAsked
     | Proceed
 )

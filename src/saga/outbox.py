@@ -9,17 +9,18 @@ from . import events as e
 from .awaited import Awaited
 from .events import Event, FailingReason
 from .log.port import Record, Standing
-from .moments import CommitAsked, Diverged, Moment, SagaFailed, SagaReturned, StepAsked, WaitAsked
+from .moments import CommitAsked, Diverged, LockAsked, Moment, SagaFailed, SagaReturned, StepAsked, WaitAsked
+from .slots import NONE, slots_after
 from .standing import standing_after, standing_of, unowned
 from .state import RunState
 
 BATCH_BYTES = 1 << 20
 """A run's pending events go into appends of about this size, so that a wide group does not make one huge commit."""
 
-_TELLS = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.TimerFired, e.SignalReceived)
+_TELLS = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.TimerFired, e.SignalReceived, e.SlotTaken)
 """Events from which the saga function may learn something before they are durable."""
 
-_OF_THE_SAGA = (StepAsked, WaitAsked, CommitAsked, SagaReturned, Diverged)
+_OF_THE_SAGA = (StepAsked, WaitAsked, LockAsked, CommitAsked, SagaReturned, Diverged)
 _RAISED = (FailingReason.SAGA_RAISED, FailingReason.ACTION_FAILED)
 
 
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
         standing: how the run stands after them, while this worker has it.
         change: what is to be written of that, or None where nothing of it changes.
         lets_go: whether this worker lets go of the run, which only waits.
+        asks: whether the log is asked for a slot, so that it is to be seen whether the run has it.
     """
 
     events: list[Event]
@@ -39,6 +41,7 @@ class Batch(NamedTuple):
     standing: Standing | None
     change: Standing | None
     lets_go: bool
+    asks: bool = False
 
 
 class Outbox:
@@ -55,6 +58,7 @@ class Outbox:
         self.durable_version = state.version
         self._standing = unowned(standing_of(state))
         self._written = self._standing
+        self._slots = state.slots
         self._decided: deque[tuple[Event, Moment]] = deque()
         """What pending events were decided from, each with the last of its events."""
         self._events: list[Event] = []
@@ -74,8 +78,8 @@ class Outbox:
         """Note from what moment the latest events were decided, the last of them being `last`."""
         self._decided.append((last, moment))
 
-    def rebase(self, version: int) -> tuple[bool, list[Moment]]:
-        """Forget what is pending, because others have written up to `version`.
+    def rebase(self, state: RunState, version: int) -> tuple[bool, list[Moment]]:
+        """Forget what is pending, because others have written up to `version`, where `state` stands.
 
         Returns:
             Whether the saga function may have been told of what is forgotten, so that it has to be called anew; and the
@@ -86,6 +90,7 @@ class Outbox:
         self._events, self._records = [], []
         self._decided.clear()
         self.durable_version = version
+        self._slots = state.slots
         return has_told, moments
 
     def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
@@ -109,12 +114,21 @@ class Outbox:
             count += 1
         events, self._events = self._events[:count], self._events[count:]
         records, self._records = self._records[:count], self._records[count:]
-        standing = self._standing
+        standing, slots = self._standing, self._slots
         for event in events:
             standing = standing_after(standing, event)
-        lets_go = due_at is not None and not self._events and standing is not None
-        change = standing._replace(owner=None, due_at=due_at) if lets_go and standing is not None else standing
-        return Batch(events, records, standing, None if change == self._written else change, lets_go)
+            slots = slots_after(slots, event)
+        if slots is not NONE and standing is not None:
+            standing = standing._replace(slots=slots.wanted())
+        self._slots = slots
+        awaited, change = slots.next, standing
+        only_waits = due_at is not None and not self._events and standing is not None
+        if only_waits and standing is not None and awaited is None:
+            change = standing._replace(owner=None, due_at=due_at)
+        elif only_waits and standing is not None:
+            change = standing._replace(queued_until=due_at)
+        change = None if change == self._written else change
+        return Batch(events, records, standing, change, only_waits and awaited is None, asks=awaited is not None)
 
     def appended(self, batch: Batch) -> None:
         """Note that a batch is durable, and tell those who wait for it."""

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..actions.action import Action, checked_name
 from ..actions.values import ValueType
-from ..errors import DefinitionError, UnknownTask
+from ..errors import DefinitionError, InvalidValue, UnknownTask
 from .asked import (
     ANY_PAYLOAD,
     Asked,
     AskedCommit,
+    AskedLock,
     AskedRun,
     AskedStep,
     AskedWait,
@@ -29,8 +30,8 @@ from .asked import (
     is_asking,
     unbegun,
 )
-from .branches import Settled, failures_first, in_place
-from .ids import checked_seconds, derived_uuid
+from .branches import Settled, failures_first, in_place, one_after_the_other
+from .ids import checked_lock_key, checked_seconds, derived_uuid
 
 if TYPE_CHECKING:
     from .definition import Saga
@@ -170,6 +171,31 @@ class Run:
         seconds = None if timeout_seconds is None else checked_seconds("timeout_seconds", timeout_seconds)
         branch = self._branch(f"run.wait_for({signal!r})")
         return self._asking(AskedWait(branch.next_path(), signal, kind, seconds), branch)
+
+    def lock(self, *keys: str) -> Coroutine[Any, Any, None]:
+        """Wait until this run alone has these locks; it keeps them until it ends, however it ends.
+
+        What a lock stands for is up to the sagas that ask for it (a *semantic lock*): no other run of any saga has
+        it while this one is under way, unwinds or is parked. Those that wait are served in the order in which they
+        asked, and take no place and no memory. A run that is a step of this one (`run.saga`) has this one's locks.
+
+        A saga takes its locks while nothing else of it is under way, in one call or in the order of their keys. So no
+        two runs ever wait for each other. Await the coroutine by itself.
+
+        Args:
+            keys: at least one, such as `f"user:{user_id}"`; 1 to 200 printable characters each.
+
+        Raises:
+            InvalidValue: a key is not of this form.
+            LockRefused: (when awaited) it is asked for out of order, or beside something else.
+            UnknownTask: called from a task that the run does not know.
+        """
+        checked = sorted({checked_lock_key(key) for key in keys})
+        if not checked:
+            raise InvalidValue("keys", "is empty; name what is to be locked, such as run.lock('user:42')")
+        branch = self._branch(f"run.lock({checked[0]!r})")
+        locks = [self._asking(AskedLock(branch.next_path(), key), branch) for key in checked]
+        return locks[0] if len(locks) == 1 else one_after_the_other(locks)
 
     def commit(self) -> Coroutine[Any, Any, None]:
         """Pass the point of no return (the *pivot*): from here the run only goes forward, and nothing is undone.

@@ -2,7 +2,8 @@
 
 from . import events as e
 from .events import Event
-from .log.port import Standing
+from .log.port import FOR_EVER, Standing
+from .slots import NONE, slots_after
 from .state import RunState
 
 _OF_STEPS = frozenset((e.ActionStarted, e.ActionSucceeded, e.ActionFailed, e.CompensationStarted, e.ActionCompensated))
@@ -13,11 +14,19 @@ def standing_of(state: RunState) -> Standing | None:
     """Return how a run stands that was read from the log; None before its first event."""
     if not state.version:
         return None
-    return Standing(state.saga, state.saga_version, state.worker, state.failing is not None, state.at_rest)
+    unwinding, slots = state.failing is not None, state.slots.wanted()
+    return Standing(state.saga, state.saga_version, state.worker, unwinding, state.at_rest, slots=slots)
+
+
+def standing_of_start(started: e.RunStarted) -> Standing:
+    """Return how a run stands that is started for whoever claims it first."""
+    slots = slots_after(NONE, started)
+    queued_until = None if slots.next is None else started.deadline or FOR_EVER
+    return Standing(started.saga, started.saga_version, slots=slots.wanted(), queued_until=queued_until)
 
 
 def standing_after(standing: Standing | None, event: Event) -> Standing | None:
-    """Return how a run stands for those who look for work, after `event`; None before its first."""
+    """Return how a run stands for those who look for work, after `event`, but for its slots; None before its first."""
     if type(event) in _OF_STEPS:
         return standing
     if isinstance(event, e.RunStarted):

@@ -14,6 +14,7 @@ from typing import Any
 from ..actions.values import JsonText
 from . import events as e
 from .events import ErrorInfo, Event, Remaining, RunStatus
+from .slots import NONE, Slots, is_limit, slots_after
 from .unwind import UnwindPlan, plan_unwind
 from .waits import Wait, Waits
 
@@ -109,6 +110,7 @@ class RunState:
     """Steps that are running, waiting or held."""
     held: int = 0
     waits: Waits = field(default_factory=Waits)
+    slots: Slots = NONE
     commits: set[str] = field(default_factory=set)
     """Where the saga passed its point of no return."""
     failing: e.RunFailing | None = None
@@ -128,7 +130,7 @@ class RunState:
     @property
     def only_waits(self) -> bool:
         """Whether nothing happens to the run before a time comes or somebody tells it something."""
-        return self.status is RunStatus.RUNNING and not self.active and bool(self.waits.open)
+        return self.status is RunStatus.RUNNING and not self.active and bool(self.waits.open or self.slots.queue)
 
 
 def evolve(state: RunState, event: Event) -> RunState:
@@ -221,6 +223,7 @@ def _undo(
 
 
 def _run(state: RunState, event: Event) -> None:
+    state.slots = slots_after(state.slots, event)
     match event:
         case e.RunStarted():
             state.saga, state.saga_version = event.saga, event.saga_version
@@ -276,6 +279,14 @@ def _wait(state: RunState, event: e.TimerSet | e.SignalAwaited | e.TimerFired | 
             state.waits.receive(signal, payload, key, event.occurred_at)
 
 
+def _lock(state: RunState, event: e.LockAwaited | e.SlotTaken) -> None:
+    state.slots = slots_after(state.slots, event)
+    if isinstance(event, e.LockAwaited):
+        state.waits.begin(Wait(event.step, None, None, key=event.key), event.occurred_at)
+    elif not is_limit(event):
+        state.waits.fire(event.step, event.occurred_at)
+
+
 def _committed(state: RunState, event: e.RunCommitted) -> None:
     state.commits.add(event.step)
 
@@ -302,6 +313,8 @@ _FOLDS: dict[type[Event], Callable[[RunState, Any], None]] = {
     e.TimerFired: _wait,
     e.SignalReceived: _wait,
     e.RunCommitted: _committed,
+    e.LockAwaited: _lock,
+    e.SlotTaken: _lock,
 }
 """What folds an event of a step or a wait; all others are folded by `_run`. Each miss of an `isinstance` with a
 pydantic model costs as much as the fold itself, so the class is looked up."""

@@ -17,13 +17,13 @@ class WaitStatus(Enum):
 
     OPEN = auto()
     FIRED = auto()
-    """Its time was up."""
+    """Its time was up, or it has the lock."""
     SIGNALLED = auto()
 
 
 @dataclass(slots=True)
 class Wait:
-    """A place in a saga where it waits: for a time, if `signal` is None, else for a signal, until `due_at` at most."""
+    """A place in a saga where it waits: for the lock of `key`, or for `signal`, or if there is neither, for a time."""
 
     path: str
     signal: str | None
@@ -31,10 +31,13 @@ class Wait:
     status: WaitStatus = WaitStatus.OPEN
     payload: JsonText | None = None
     settled_at: datetime | None = None
+    key: str | None = None
 
     @property
     def label(self) -> str:
         """What it waits for, in words."""
+        if self.key is not None:
+            return f"the lock {self.key!r}"
         return "a sleep" if self.signal is None else f"the signal {self.signal!r}"
 
 
@@ -57,7 +60,7 @@ class Waits:
             self._end(wait, WaitStatus.SIGNALLED, at, unread.popleft())
 
     def fire(self, path: str, at: datetime) -> None:
-        """Note that the time of a wait is up."""
+        """Note that the time of a wait is up, or that it has its lock."""
         self._end(self.all[path], WaitStatus.FIRED, at)
 
     def receive(self, signal: str, payload: JsonText, key: str, at: datetime) -> None:

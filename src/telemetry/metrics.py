@@ -100,6 +100,8 @@ class Metrics:
         elif isinstance(event, e.TimerSet | e.SignalAwaited):
             awaited = "time" if isinstance(event, e.TimerSet) else "signal"
             self._waits.add(1, {"amends.saga": run.saga, "amends.wait": awaited})
+        elif isinstance(event, e.LockAwaited):
+            self._waits.add(1, {"amends.saga": run.saga, "amends.wait": "lock"})
         elif isinstance(event, e.SignalReceived):
             # Not by its name: where a saga declares none, anybody may send any.
             self._signals.add(1, {"amends.saga": run.saga})

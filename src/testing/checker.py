@@ -11,12 +11,13 @@ from ..saga.events import Event
 from .history_checks import INVARIANTS, History
 from .ledger import Note
 from .ledger_checks import LEDGER_INVARIANTS
+from .slot_checks import SLOT_INVARIANTS
 from .wait_checks import WAIT_INVARIANTS
 
 __all__ = ["Violation", "breaches_of", "check", "place_of"]
 
 
-ALL_INVARIANTS = (*INVARIANTS, *WAIT_INVARIANTS)
+ALL_INVARIANTS = (*INVARIANTS, *WAIT_INVARIANTS, *SLOT_INVARIANTS)
 
 
 class Violation(NamedTuple):

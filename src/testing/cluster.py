@@ -25,6 +25,7 @@ from .journal import Booted, Journal, Said
 from .ledger import Kind, Ledger, Note
 from .members import Life, Member, Request
 from .plan import PAUSES, AppendMode, HandlerFault, HandlerMode, Plan
+from .quiet import held_up, waits_for_somebody
 from .scenario import Scenario
 from .speaking import Speaking
 from .story import lines_of
@@ -270,9 +271,10 @@ class Cluster(Speaking):
                     self.wait_for(run_id, at=self.workers[0])
             self.settle(within_seconds)
             self.advance(max(scenario.settle_seconds for scenario in self._scenarios))
+        stuck = held_up({run_id: self.state(run_id) for run_id in self._wanted})
         for run_id in self._wanted:
             state = self.state(run_id)
-            if state.version and not state.at_rest:
+            if state.version and not state.at_rest and run_id not in stuck:
                 what = f"it is {state.status}, {within_seconds:g} virtual seconds after the last fault"
                 self._broken.append((run_id, Violation("liveness", what)))
 
@@ -376,24 +378,19 @@ class Cluster(Speaking):
 
     def _tell_those_who_wait(self) -> bool:
         """Let each run that waits for a signal, and for no time, be told it; returns whether there was any."""
-        waiting = [run_id for run_id in self._wanted if _waits_for_somebody(self.state(run_id))]
+        waiting = [run_id for run_id in self._wanted if waits_for_somebody(self.state(run_id), self.log)]
         for run_id in waiting:
             wanted = dict(reversed(self._wanted[run_id].scenario.signals))
             names = {wait.signal for wait in self.state(run_id).waits.open.values() if wait.signal is not None}
             for name in sorted(names):
                 self.signal(run_id, name, wanted.get(name), at=self.workers[0])
-        return bool(waiting)
+        return any(self.state(run_id).slots.next is None for run_id in waiting)
 
     def _is_quiet(self) -> bool:
         """Whether nothing happens to any run by itself, and nobody waits for an answer but of one that waits, too."""
         states = [self.state(run_id) for run_id in self._wanted]
         going = [state for state in states if not state.at_rest]
         if going:
-            return all(map(_waits_for_somebody, going))
+            return all(waits_for_somebody(state, self.log) for state in going)
         members = [member for member in self._members.values() if member.life is Life.RUNNING]
         return not any(member.is_asked for member in members)
-
-
-def _waits_for_somebody(state: RunState) -> bool:
-    """Whether a run goes on only when somebody tells it a signal."""
-    return state.only_waits and state.waits.next_due() is None and state.deadline is None

@@ -19,6 +19,7 @@ from .plan import Plan
 from .scenario_checks import SeenRun, of_scenario
 from .simulation import Simulation
 from .simulation_checks import holds
+from .slot_checks import no_more_have_one_than_may
 
 __all__ = ["ClusterChecks", "Seen"]
 
@@ -109,6 +110,7 @@ class ClusterChecks:
             found += ((run_id, violation) for violation in self._of_promises(wanted, seen))
         found += self._rewritten
         found += self._of_keys()
+        found += self._of_slots()
         for run_id, owner, claimant in self._log.untimely:
             what = f"{claimant} claims it while the lease of {owner} holds"
             found.append((run_id, Violation("claims_wait_for_the_lapse", what)))
@@ -174,6 +176,15 @@ class ClusterChecks:
                 "the_table_fits_the_log", f"it is {seen.state.status}, and {listed} the table of unfinished runs"
             )
 
+    def _of_slots(self) -> Iterator[tuple[str, Violation]]:
+        """L2, where any run has asked for anything."""
+        for run_id in self._log.run_ids:
+            self.seen(run_id)
+        if any(_asks(seen.events) for seen in self._seen.values()):
+            order = ((run_id, self._seen[run_id].events[version - 1]) for run_id, version in self._log.in_order())
+            for run_id, what in no_more_have_one_than_may(order):
+                yield run_id, Violation("no_more_have_one_than_may", what)
+
     def _of_keys(self) -> Iterator[tuple[str, Violation]]:
         """I15: no two runs share an idempotency key."""
         owners: dict[str, str] = {}
@@ -181,6 +192,10 @@ class ClusterChecks:
             for key in _keys(seen.events):
                 if owners.setdefault(key, run_id) != run_id:
                     yield run_id, Violation("keys_are_stable", f"it shares a key with run {owners[key]}")
+
+
+def _asks(events: Sequence[e.Event]) -> bool:
+    return any(isinstance(event, e.SlotTaken) for event in events)
 
 
 def _keys(events: Sequence[e.Event]) -> Iterator[str]:

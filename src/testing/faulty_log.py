@@ -174,6 +174,14 @@ class FaultyLog(MemoryLog):
         """Return what the table of unfinished runs says of one."""
         return self._roster._standings.get(run_id)  # noqa: SLF001 - nobody else has to know of a single run
 
+    def held(self, run_id: str) -> frozenset[str]:
+        """Return the names of the slots that a run has."""
+        return self._roster.holding(run_id).slots
+
+    def in_order(self) -> list[tuple[str, int]]:
+        """Return all records as run id and version, in the order of the log."""
+        return self._order
+
     def length(self, run_id: str) -> int:
         """Return how many events of a run are stored."""
         return len(self._runs.get(run_id, ()))

@@ -44,6 +44,8 @@ _HAD: dict[type[e.Event], str] = {
     e.RunAbandoned: "the run had been abandoned",
     e.TimerSet: "the run was to sleep",
     e.SignalAwaited: "the run was to wait for a signal",
+    e.LockAwaited: "the run was to take a lock",
+    e.SlotTaken: "the run had what it waited for",
     e.TimerFired: "a wait was over",
     e.SignalReceived: "the run had been told something",
     e.RunCommitted: "the run had passed its point of no return",
@@ -91,6 +93,10 @@ class Phrases:
             case e.SignalAwaited(step=step, signal=signal, due_at=due_at):
                 until = "" if due_at is None else f", until {due_at:%H:%M:%S} at most"
                 return f"the run waits for {signal!r} at {step}{until}"
+            case e.LockAwaited(step=step, key=key):
+                return f"the run waits for the lock {key!r} at {step}"
+            case e.SlotTaken(name=name):
+                return f"the run has {name!r}"
             case e.TimerFired(step=step):
                 return f"the wait at {step} is over: its time is up"
             case e.SignalReceived(signal=signal, by=by):

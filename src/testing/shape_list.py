@@ -4,7 +4,7 @@ from typing import Any
 
 from ..saga.events import RunStatus
 from .plays import HANGS, LANDS_AND_HANGS, LATE, LOSES, OK, RAISES, VANISHES, Step
-from .shapes import Block, Commit, Hear, How, Node, Shape, Sleep, par, seq
+from .shapes import Block, Commit, Hear, How, Lock, Node, Shape, Sleep, par, seq
 
 __all__ = ["SHAPES", "shape"]
 
@@ -212,8 +212,25 @@ _COMMITTED = (
     _done("sleeps-before-and-past-its-commit", seq(*_ok("a"), Sleep(5.0), Commit(), Sleep(5.0), *_ok("b"))),
 )
 
+_LOCKED = (
+    _done("locks", seq(Lock(("user",)), *_ok("a", "b"))),
+    _done("locks-two", seq(*_ok("a"), Lock(("user", "account")), *_ok("b"))),
+    _done("locks-one-after-the-other", seq(Lock(("account",)), *_ok("a"), Lock(("user",)), *_ok("b"))),
+    _done("locks-what-it-has", seq(Lock(("user",)), *_ok("a"), Lock(("user",)), *_ok("b"))),
+    _undone("locks-then-fails", seq(Lock(("user",)), *_ok("a"), _fails())),
+    _undone("locks-out-of-order", seq(Lock(("user",)), *_ok("a"), Lock(("account",)))),
+    _undone("locks-beside-a-step", par(Step("a", seconds=1.0), seq(Lock(("user",)), *_ok("b")))),
+    _undone("locks-and-does-not-wait", par(Lock(("user",)), Step("a"))),
+    _done("locks-and-hears", seq(Lock(("user",)), Hear("x"), *_ok("a")), signals=_ONE),
+    _done("locks-and-commits", seq(Lock(("user",)), *_ok("a"), Commit(), *_ok("b"))),
+    _parked("locks-and-parks", seq(Lock(("user",)), Step("a", undo=RAISES, undo_attempts=1), _fails())),
+    _done("one-at-a-time", seq(*_ok("a", "b")), concurrency=1),
+    _undone("one-at-a-time-fails", seq(*_ok("a"), _fails()), concurrency=1),
+    _done("two-at-a-time-with-a-lock", seq(Lock(("user",)), Step("a", seconds=1.0)), concurrency=2),
+)
+
 SHAPES: tuple[Shape, ...] = (
-    _SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN + _WAITING + _COMMITTED
+    _SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN + _WAITING + _COMMITTED + _LOCKED
 )
 
 

@@ -22,7 +22,7 @@ from .scenario import Scenario
 from .simulate import simulate
 from .simulation import Simulation
 
-__all__ = ["Block", "Commit", "Hear", "How", "Node", "Shape", "Sleep", "par", "seq"]
+__all__ = ["Block", "Commit", "Hear", "How", "Lock", "Node", "Shape", "Sleep", "par", "seq"]
 
 LEASE_SECONDS = 2.0
 LIMIT_SECONDS = 600.0
@@ -86,7 +86,14 @@ class Commit:
     """The saga passes its point of no return."""
 
 
-Wait = Sleep | Hear | Commit
+@dataclass(frozen=True)
+class Lock:
+    """The saga takes locks, which other shapes may take, too."""
+
+    keys: tuple[str, ...]
+
+
+Wait = Sleep | Hear | Commit | Lock
 Node = Step | Block | Wait
 
 
@@ -102,6 +109,7 @@ class Shape:
         orders: what a person says when the run is parked, one after the other: `retry`, or `waive PATH`.
         settle_seconds: how long after the run's end the world may still move.
         signals: what it is told when it waits for that, as names and texts.
+        concurrency: how many of its runs may be under way at once.
     """
 
     name: str
@@ -111,6 +119,7 @@ class Shape:
     orders: tuple[str, ...] = ()
     settle_seconds: float = 0.0
     signals: tuple[tuple[str, str], ...] = ()
+    concurrency: int | None = None
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -133,7 +142,7 @@ class Shape:
         async def walk(run: Run, value: str) -> str:
             return await _walk(run, self.root, value, self._by_name)
 
-        return Saga(self.name, version=1, function=walk)
+        return Saga(self.name, version=1, function=walk, concurrency=self.concurrency)
 
     @cached_property
     def scenario(self) -> Scenario:
@@ -249,6 +258,8 @@ async def _wait(run: Run, node: Wait, value: str) -> str:
             return f"{value}<{await run.wait_for(signal, str, timeout_seconds=timeout_seconds)}"
         case Commit():
             await run.commit()
+        case Lock(keys):
+            await run.lock(*keys)
     return value
 
 

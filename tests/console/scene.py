@@ -87,6 +87,11 @@ async def reserve_only(run: Run, order: Order) -> None:
     await run.do(reserve, order)
 
 
+@saga("greet-much")
+async def greet_much(run: Run, name: str) -> str:
+    return [await run.do(greet, name) for _ in range(3)][-1]
+
+
 @saga("idle")
 async def idle(run: Run) -> None: ...
 
@@ -119,7 +124,7 @@ TOKENS = tuple(token for _, _, token in _MADE)
 
 def coordinator_on(url: str, *, holds: bool = True, **given: Any) -> Coordinator:
     """Return a coordinator of the shop; without `holds`, without the saga that never gives its place back."""
-    sagas: list[Saga[Any, Any]] = [buy, jam, ask, reserve_only, idle, *([hold] if holds else [])]
+    sagas: list[Saga[Any, Any]] = [buy, jam, ask, reserve_only, greet_much, idle, *([hold] if holds else [])]
     return Coordinator(
         url, sagas=sagas, actions=[greet, reserve, charge, stuck, *([wait_for_ever] if holds else [])], **given
     )

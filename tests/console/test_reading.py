@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from amends import RunStatus
-from amends.projections import AuditView, CommandKind
+from amends.projections import AuditView, CommandKind, Sealer, verify
 from amends.testing.postgres_server import execute
 from tests.console.scene import DETAIL, Served, caught_up, on, served
 
@@ -26,7 +26,7 @@ def test_actions_and_sagas_are_listed_with_their_types(shared_log_url: str) -> N
         assert by_name["greet"]["irreversible"]
         assert by_name["reserve"]["input"]["properties"]["count"]["maximum"] == 100
         sagas = {each["name"]: each for each in (await console.as_("viewer").get("/api/sagas")).json()["sagas"]}
-        assert set(sagas) == {"buy", "jam", "ask", "reserve-only", "idle", "hold"}
+        assert set(sagas) == {"buy", "jam", "ask", "reserve-only", "greet-much", "idle", "hold"}
         assert sagas["ask"]["signals"]["approved"]["required"] == ["approved"]
         assert sagas["idle"]["input"] == {"type": "null"}
 
@@ -172,6 +172,11 @@ def test_a_view_of_payloads_is_on_record(shared_log_url: str) -> None:
             assert {command.kind for command in detail.commands} == {CommandKind.VIEW}
             assert detail.run.state is RunStatus.COMPLETED
             assert [each.run_id for each in (await audit.runs()).rows] == ["r"]
+        async with Sealer(shared_log_url) as sealer:
+            await sealer.seal()
+        events = await console.coordinator.handle("r").history()
+        verified = await verify(shared_log_url)
+        assert (verified.breach, verified.event_count) == (None, len(events) + 3)
 
     on(shared_log_url, look)
 

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.console.scene import Served, on
+from tests.console.scene import SECRETS, Served, on
 
 
-async def messages(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+async def messages(response: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the messages of a stream, as an EventSource would read them."""
     message: dict[str, Any] = {}
     async for line in response.aiter_lines():
@@ -67,9 +68,11 @@ def test_streams_have_places_and_give_them_back(sqlite_url: str) -> None:
         await console.coordinator.start("ask", {"item": "tea"}, run_id="r")
         client = console.as_("viewer")
         async with client.stream("GET", "/api/stream/r") as open_stream:
-            await anext(messages(open_stream))
+            reading = messages(open_stream)  # Held: what nobody holds is closed, and its connection with it.
+            await anext(reading)
             refused = await client.get("/api/stream/r")
             assert (refused.status_code, refused.json()["type"]) == (503, "urn:amends:problem:too-many-streams")
+            await reading.aclose()
         status = 503
         async with asyncio.timeout(20):
             while status == 503:
@@ -92,9 +95,40 @@ def test_a_stream_ends_in_time(sqlite_url: str) -> None:
     on(sqlite_url, look, stream_seconds=0.3)
 
 
+def test_a_client_that_does_not_read_loses_its_place(sqlite_url: str) -> None:
+    """What is sent to it stays in the way, and nothing waits for that longer than a stream may last."""
+
+    async def look(console: Served) -> None:
+        for run_id in ("r0", "r1"):
+            await console.coordinator.start("greet-much", "x" * 900_000, run_id=run_id)
+            await console.coordinator.runs.at_rest(run_id)
+        head = f"HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRETS['reader']}\r\n\r\n"
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.connect(("127.0.0.1", console.port))
+            deaf.sendall(f"GET /api/stream/r0 {head}".encode())
+            async with asyncio.timeout(20):
+                while console.app.state.console.stream_count == 0:
+                    await console.as_("viewer").get("/health")  # Until it has its place.
+                status = 503
+                while status == 503:
+                    async with console.as_("viewer").stream("GET", "/api/stream/r1") as other:
+                        status = other.status_code
+            assert status == 200
+
+    on(sqlite_url, look, stream_limit=1, stream_seconds=0.5)
+
+
 @pytest.mark.parametrize(
     ("run_id", "last", "status"),
-    [("r", "x", 422), ("r", "-1", 422), ("r", "9" * 40, 422), ("r", "²", 422), ("nobody", "1", 404)],
+    [
+        ("r", "x", 422),
+        ("r", "-1", 422),
+        ("r", "9" * 40, 422),
+        ("r", "0" * 5_000, 422),
+        ("r", "²", 422),
+        ("nobody", "1", 404),
+    ],
 )
 def test_what_cannot_be_streamed_says_why(run_id: str, last: str, status: int, sqlite_url: str) -> None:
     async def look(console: Served) -> None:

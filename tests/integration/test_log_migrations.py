@@ -14,7 +14,7 @@ from amends.console.cli import main
 from amends.errors import LogError, SchemaMismatch
 from amends.saga.log import postgres_schema, sqlite_schema
 from amends.saga.log.open import migrate_log, open_log
-from amends.saga.log.port import Standing
+from amends.saga.log.port import FOR_EVER, Slot, Standing
 from amends.saga.log.schema import Migration, due, migrations
 from amends.saga.log.statements import statement
 from tests.logs import a_record, opened
@@ -207,3 +207,25 @@ def test_the_command_says_what_it_did(tmp_path: Path, monkeypatch: pytest.Monkey
     assert main(["migrate", "--url", "memory://"]) == 1
     assert main(["migrate", "--url", "sqlite:////no/such/place.db"]) == 1
     asyncio.run(open_log("memory://").open())
+
+
+def test_a_worker_of_the_version_before_gives_back_what_its_runs_had(postgres_server: str) -> None:
+    """It still runs while the tables are new already, it knows nothing of slots, and it ends a run that has one."""
+    slot = Slot("saga onboard", 1)
+
+    async def scenario(url: str) -> None:
+        async with opened(url) as log:
+            for run_id in ("a", "b"):
+                await log.append(run_id, 0, [a_record()], Standing("onboard", 1, slots=(slot,), queued_until=FOR_EVER))
+            with psycopg.connect(url) as old:
+                old.execute(
+                    "SELECT amends_append_v2(ARRAY['a'], ARRAY[2::bigint], ARRAY['t'], ARRAY['s'::bytea], ARRAY['a'], "
+                    "ARRAY['onboard'], ARRAY[1::bigint], ARRAY['old'], ARRAY[false], ARRAY[true], ARRAY[0::bigint], "
+                    "'{}', '{}')"
+                )
+            assert (await log.holding("a")).slots == frozenset()
+            assert (await log.holding("b")).slots == {slot.name}
+            assert [run.run_id for run in await log.claimable([("onboard", 1)], 10)] == ["b"]
+
+    with fresh_database(postgres_server) as url:
+        asyncio.run(scenario(url))

@@ -88,6 +88,7 @@ def test_the_json_of_a_run_that_waits() -> None:
     assert shown["waits"][1] == {
         "step": "3",
         "signal": "approved",
+        "slot": None,
         "start_seconds": 4.0,
         "took_seconds": 4.0,
         "end": "signalled",

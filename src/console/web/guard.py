@@ -7,7 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .access import actor_of, check_host, check_origin, check_size
 from .problems import Problem
 from .rates import Rates
-from .sessions import Sessions
+from .roles import Actor
+from .sessions import Session, Sessions
 from .settings import ConsoleSettings
 
 __all__ = ["Guard"]
@@ -81,14 +82,15 @@ class Guard:
             await send(message)
 
         try:
-            await self._admit(scope)
+            actor, session = await self._admit(HTTPConnection(scope))
         except Problem as problem:
             await problem.response()(scope, body.receive, with_headers)
             return
-        await self._app(scope, body.receive, with_headers)
+        # A state of its own: what a server shares between requests must never say who asks.
+        inner = {**scope, "state": {**scope.get("state", {}), "actor": actor, "session": session}}
+        await self._app(inner, body.receive, with_headers)
 
-    async def _admit(self, scope: Scope) -> None:
-        request = HTTPConnection(scope)
+    async def _admit(self, request: HTTPConnection) -> tuple[Actor | None, Session | None]:
         check_size(request, self._settings.body_limit_bytes)
         check_host(request, self._settings.allowed_hosts)
         check_origin(request, self._settings.allowed_origins)
@@ -101,4 +103,4 @@ class Guard:
         session = self._sessions.of(request) if actor is None else None
         actor = session.actor if session else actor
         await self._rates.check(f"token {actor.name}" if actor else f"address {address}")
-        scope.setdefault("state", {}).update(actor=actor, session=session)
+        return actor, session

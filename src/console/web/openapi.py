@@ -189,6 +189,8 @@ def _schemas(table: Sequence[Endpoint], registry: Registry) -> tuple[dict[str, S
 
 def _of_table(table: Sequence[Endpoint]) -> Iterator[tuple[str, JsonSchemaMode, TypeAdapter[Any]]]:
     for endpoint in table:
+        if endpoint.is_page:
+            continue
         for model in (endpoint.body, endpoint.query):
             if model is not None:
                 yield model.__name__, "validation", TypeAdapter(model)

@@ -18,7 +18,8 @@ class ConsoleSettings:
     Attributes:
         tokens: who may come in. Without one, only requests from this machine are served, as the admin `local`.
         allowed_hosts: what the `Host` of a request may be, without the port.
-        allowed_origins: from which other origins (`https://tools.example.com`) a browser may ask; its own always may.
+        allowed_origins: further origins that are its own, for where a proxy changes the `Host`
+            (`https://console.example.com`). Pages of other sites cannot read the answers: no CORS header is ever sent.
         audit_url: the log, as it is opened for searching: that of the coordinator if None. A database role that may
             only read is enough.
         follow: keep the audit view up to date from this process, through the coordinator's log.

@@ -29,6 +29,9 @@ POLL_SECONDS = (0.05, 1.0)
 PING_SECONDS = 15.0
 """How long nothing is sent at most, so that proxies do not hang up."""
 
+LAST_WORD_SECONDS = 1.0
+"""How long a client that does not read is asked to take the end of its stream."""
+
 MAX_VERSION = 2**31
 
 
@@ -51,7 +54,7 @@ def _after(ask: Ask) -> int:
     last = ask.request.headers.get("last-event-id")
     if last is None:
         return int(ask.query.after_version)
-    if not last.isascii() or not last.isdecimal() or int(last[:11]) >= MAX_VERSION:
+    if not last.isascii() or not last.isdecimal() or len(last) > 10 or int(last) >= MAX_VERSION:
         raise InvalidValue("Last-Event-ID", "is not the id of an event of this stream")
     return int(last)
 
@@ -81,7 +84,9 @@ class _EventStream(StreamingResponse):
             async with asyncio.timeout(self._console.settings.stream_seconds):
                 await super().__call__(scope, receive, send)
         except TimeoutError:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORD_SECONDS):
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._console.stream_count -= 1
 

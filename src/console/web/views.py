@@ -7,8 +7,8 @@ stays the last thing that happens to it (decision record 035). Where nothing can
 import asyncio
 import os
 
+from ...saga.access import PayloadsViewed
 from ...saga.coordinator import Coordinator
-from ...saga.events import PayloadsViewed
 from .roles import Actor
 
 __all__ = ["Views"]

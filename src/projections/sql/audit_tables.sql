@@ -117,7 +117,8 @@ CREATE INDEX {amends_audit_commands_run_idx} ON {amends_audit_commands} (run_id,
 CREATE TABLE {amends_audit_waits} (
     run_id text,
     step text,
-    signal text, -- its name; none for a sleep
+    signal text, -- its name; none for a sleep, or where there is a slot
+    slot text, -- a lock, or a limit of the saga
     began_at timestamptz,
     began_position bigint,
     due_at timestamptz,

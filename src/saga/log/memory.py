@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
-from .port import Backlog, Claimable, Pulse, Record, Standing
+from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
 from .roster import Roster
 from .writer import Append, is_stored
 
@@ -126,6 +126,11 @@ class MemoryLog:
         """Return which runs of `worker` were rung for, and how often; see `Log.rung`."""
         self._check_open()
         return self._roster.rung(worker)
+
+    async def holding(self, run_id: str) -> Holding:
+        """Return who has a run, and which slots it has; see `Log.holding`."""
+        self._check_open()
+        return self._roster.holding(run_id)
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""

@@ -7,9 +7,9 @@ query going for longer than the server allows. A page always has at least one ro
 from collections.abc import Sequence
 
 from .following import Notification
-from .port import Record
+from .port import Holding, Record
 
-__all__ = ["PAGE_BYTES", "PAGE_COUNT", "Row", "is_last", "notification", "record"]
+__all__ = ["PAGE_BYTES", "PAGE_COUNT", "Row", "holding_of", "is_last", "notification", "record"]
 
 PAGE_COUNT = 1000
 PAGE_BYTES = 4 * 1024 * 1024
@@ -32,3 +32,8 @@ def notification(row: Row) -> Notification:
     """Return what a follower of all runs gets for a row."""
     run_id, version, topic, state, position = row
     return Notification(originator_id=run_id, originator_version=version, topic=topic, state=state, id=position)
+
+
+def holding_of(rows: Sequence[tuple[str | None, str | None]]) -> Holding:
+    """Return who has a run, and its slots, from rows of an owner and the name of a slot, or none."""
+    return Holding(rows[0][0], frozenset(name for _, name in rows if name is not None))

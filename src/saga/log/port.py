@@ -38,6 +38,30 @@ class Backlog(NamedTuple):
     commit_count: int
 
 
+class Slot(NamedTuple):
+    """What a run has, or waits for, of something that only so many runs may have at once: a lock, or a limit.
+
+    Attributes:
+        name: of what; those who ask for the same name are in one queue, in the order in which they asked.
+        size: how many may have one at once; 0: the run has it, however many others do.
+    """
+
+    name: str
+    size: int
+
+
+class Holding(NamedTuple):
+    """Who has a run, and which slots the run has.
+
+    Attributes:
+        owner: the token of its worker; None if nobody has it, or it is at rest.
+        slots: names of those that it has, without those that it waits for.
+    """
+
+    owner: str | None
+    slots: frozenset[str]
+
+
 class Standing(NamedTuple):
     """How a run stands for those who look for work; committed together with the append that changes it.
 
@@ -49,6 +73,9 @@ class Standing(NamedTuple):
         at_rest: ended or parked, so that nobody need claim it.
         due_at: it waits, has no owner, and need not be claimed before (aware UTC, by the clocks of the workers).
         outside: somebody else than its owner says so: the owner stays, whoever that is.
+        slots: all that the run has and waits for, from here on: what it has no more goes to those who have waited
+            longest, and for them it rings. None: it has none, and never had.
+        queued_until: if it does not have all of its slots, it waits instead, has no owner, and is due then.
     """
 
     saga: str
@@ -58,11 +85,17 @@ class Standing(NamedTuple):
     at_rest: bool = False
     due_at: datetime | None = None
     outside: bool = False
+    slots: tuple[Slot, ...] | None = None
+    queued_until: datetime | None = None
 
     @property
     def is_for_anybody(self) -> bool:
         """Whether the run is left to whoever claims it first, and that now."""
         return self.owner is None and not self.at_rest and self.due_at is None and not self.outside
+
+    def queued(self) -> "Standing":
+        """Return how a run stands that does not have all of its slots."""
+        return self._replace(owner=None, due_at=self.queued_until)
 
 
 class Claimable(NamedTuple):
@@ -194,6 +227,14 @@ class Log(Protocol):
 
     async def rung(self, worker: str) -> Mapping[str, int]:
         """Return the unfinished runs that `worker` has and that were ever rung for, and how often."""
+        ...
+
+    async def holding(self, run_id: str) -> Holding:
+        """Return who has a run, and which slots it has; both as they were at one moment.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
         ...
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:

@@ -16,12 +16,11 @@ from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable, SchemaMismatch
 from . import postgres_starts
-from .dues import microseconds
 from .following import Notification
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
-from .port import Backlog, Claimable, Pulse, Record, Standing
-from .postgres_arrays import Array, Booleans, Bytes, Numbers, Texts
+from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
+from .postgres_columns import columns
 from .postgres_pulse import PostgresPulse
 from .postgres_roster import PostgresRoster
 from .postgres_schema import migrate
@@ -178,6 +177,11 @@ class PostgresLog:
         roster = self._roster()
         return await self._ask(lambda: roster.rung(worker))
 
+    async def holding(self, run_id: str) -> Holding:
+        """Return who has a run, and which slots it has; see `Log.holding`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.holding(run_id))
+
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""
         roster = self._roster()
@@ -194,9 +198,7 @@ class PostgresLog:
 
     async def commit(self, batch: Sequence[Append]) -> Sequence[str]:
         """Write a batch in one call; see `Backend.commit`."""
-        ((conflicted,),) = await _opened(self._writer).fetch(
-            statement("postgres_append"), [*_event_columns(batch), *_standing_columns(batch), *_ring_columns(batch)]
-        )
+        ((conflicted,),) = await _opened(self._writer).fetch(statement("postgres_append"), columns(batch))
         return list(conflicted)
 
     @asynccontextmanager
@@ -252,46 +254,6 @@ class PostgresLog:
 
 
 _BOUNDS = {"page_count": Int8(PAGE_COUNT), "page_bytes": Int8(PAGE_BYTES)}
-
-
-def _event_columns(batch: Sequence[Append]) -> list[Array[Any]]:
-    rows = [
-        (append.run_id, version, record.topic, record.state)
-        for append in batch
-        for version, record in enumerate(append.records, append.expected_version + 1)
-    ]
-    run_ids, versions, topics, states = zip(*rows, strict=True)
-    return [Texts(run_ids), Numbers(versions), Texts(topics), Bytes(states)]
-
-
-def _standing_columns(batch: Sequence[Append]) -> list[Array[Any]]:
-    rows = [
-        (append.run_id, how.saga, how.version, _owner(how), how.unwinding, how.at_rest, _due(how))
-        for append in batch
-        if (how := append.standing) is not None
-    ]
-    run_ids, sagas, versions, owners, unwinding, at_rest, dues = zip(*rows, strict=True) if rows else [()] * 7
-    return [
-        *(Texts(run_ids), Texts(sagas), Numbers(versions), Texts(owners)),
-        *(Booleans(unwinding), Booleans(at_rest), Numbers(dues)),
-    ]
-
-
-def _owner(standing: Standing) -> str:
-    """Return the owner as the stored function takes it: nobody, nobody yet, or whoever it is."""
-    if standing.outside:
-        return "="
-    return "~" if standing.due_at is not None else standing.owner or ""
-
-
-def _due(standing: Standing) -> int:
-    return 0 if standing.due_at is None else microseconds(standing.due_at)
-
-
-def _ring_columns(batch: Sequence[Append]) -> list[Array[Any]]:
-    rows = [(append.run_id, append.ring) for append in batch if append.ring is not None]
-    by, rung = zip(*rows, strict=True) if rows else [()] * 2
-    return [Texts(by), Texts(rung)]
 
 
 async def _read(session: PostgresSession, run_id: str, after_version: int) -> list[Record]:

@@ -11,7 +11,8 @@ from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable
 from .dues import microseconds, moment
-from .port import FOR_EVER, Claimable
+from .pages import holding_of
+from .port import FOR_EVER, Claimable, Holding
 from .postgres_session import PostgresSession
 from .statements import statement
 
@@ -49,6 +50,10 @@ class PostgresRoster:
     async def rung(self, worker: str) -> Mapping[str, int]:
         """See `Log.rung`."""
         return dict(await self._session.fetch(statement("postgres_rung"), {"worker": worker}))
+
+    async def holding(self, run_id: str) -> Holding:
+        """See `Log.holding`."""
+        return holding_of(await self._session.fetch(statement("postgres_holding"), {"run_id": run_id}))
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """See `Log.wake`."""

@@ -21,10 +21,12 @@ from psycopg.rows import tuple_row
 
 from ...errors import LogUnavailable
 from .port import Record
-from .postgres_arrays import Booleans, Bytes, Numbers, Texts, register_arrays
+from .postgres_arrays import register_arrays
+from .postgres_columns import columns
 from .postgres_errors import mapped
 from .postgres_session import connected, cut
 from .statements import statement
+from .writer import Append
 
 __all__ = ["PostgresTransaction", "PostgresTransactions"]
 
@@ -33,9 +35,6 @@ T = TypeVar("T")
 _REPLY_SECONDS = 8.0
 _SPARE_SECONDS = 5.0
 """How much later than the engine the server ends a transaction by itself."""
-
-_NO_STANDING = (Texts(()), Texts(()), Numbers(()), Texts(()), Booleans(()), Booleans(()), Numbers(()))
-_NO_RINGS = (Texts(()), Texts(()))
 
 
 class _AsyncSession:
@@ -131,13 +130,7 @@ class PostgresTransaction:
         """See `Transaction.append`."""
         if self._session.connection.info.transaction_status is TransactionStatus.IDLE:
             raise psycopg.ProgrammingError("the handler has ended the transaction that it was lent")
-        events = (
-            Texts([run_id] * len(records)),
-            Numbers(range(expected_version + 1, expected_version + 1 + len(records))),
-            Texts([record.topic for record in records]),
-            Bytes([record.state for record in records]),
-        )
-        parameters = [*events, *_NO_STANDING, *_NO_RINGS]
+        parameters = columns([Append(run_id, expected_version, records)])
         with _guarded(self._session):
             ((_, _, conflicted),) = await self._session.fetch(statement("postgres_append_through"), parameters)
         return not conflicted

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from .following import Bell
-from .port import FOR_EVER, Claimable, Standing
+from .port import FOR_EVER, Claimable, Holding, Standing
+from .slots import Slots
 
 __all__ = ["Roster"]
 
@@ -21,6 +22,7 @@ class Roster:
         self._standings: dict[str, Standing] = {}
         self._rung: dict[str, int] = {}
         self._leases: dict[str, float] = {}
+        self._slots = Slots()
         self._bell = Bell()
         self._heard_count = 0
 
@@ -28,10 +30,14 @@ class Roster:
         """Take what an append says of its run."""
         if standing is None:
             return
+        for other in () if standing.slots is None else self._slots.note(run_id, standing.slots):
+            self.ring(other)
         if standing.at_rest:
             self._standings.pop(run_id, None)
             self._rung.pop(run_id, None)
             return
+        if standing.queued_until is not None and not self._slots.has_all(run_id):
+            standing = standing.queued()
         if standing.outside:
             known = self._standings.get(run_id)
             standing = standing._replace(owner=known.owner if known else None, outside=False)
@@ -46,6 +52,11 @@ class Roster:
             self._rung[run_id] = self._rung.get(run_id, 0) + 1
             self._standings[run_id] = standing._replace(due_at=None)
             self._bell.ring()
+
+    def holding(self, run_id: str) -> Holding:
+        """See `Log.holding`."""
+        standing = self._standings.get(run_id)
+        return Holding(None if standing is None else standing.owner, self._slots.held(run_id))
 
     def rung(self, worker: str) -> dict[str, int]:
         """See `Log.rung`."""

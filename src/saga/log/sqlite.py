@@ -17,7 +17,7 @@ from . import sqlite_starts
 from .following import Bell, Notification, tail
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
-from .port import Backlog, Claimable, Pulse, Record, Standing
+from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
 from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_pulse import SQLitePulse
 from .sqlite_roster import SQLiteRoster, note
@@ -159,6 +159,10 @@ class SQLiteLog:
         """Return which runs of `worker` were rung for, and how often; see `Log.rung`."""
         return await self._ask(lambda: self._roster.rung(worker))
 
+    async def holding(self, run_id: str) -> Holding:
+        """Return who has a run, and which slots it has; see `Log.holding`."""
+        return await self._ask(lambda: self._roster.holding(run_id))
+
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""
         return await self._ask(lambda: self._roster.wake(now, limit))
@@ -175,9 +179,9 @@ class SQLiteLog:
     async def commit(self, batch: Sequence[Append]) -> list[str]:
         """Write a batch in one transaction; see `Backend.commit`."""
         async with self._turn:
-            conflicted = await self._writer.run(partial(_commit, batch=batch))
+            conflicted, has_rung = await self._writer.run(partial(_commit, batch=batch))
         self._bell.ring()
-        if any(append.ring or (append.standing is not None and append.standing.is_for_anybody) for append in batch):
+        if has_rung:
             self._roster.bell.ring()
         return conflicted
 
@@ -223,18 +227,19 @@ class SQLiteLog:
         return [notification(row) for row in rows]
 
 
-def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
+def _commit(connection: sqlite3.Connection, batch: Sequence[Append]) -> tuple[list[str], bool]:
     with transaction(connection):
         return _write(connection, batch)
 
 
-def _write(connection: sqlite3.Connection, batch: Sequence[Append]) -> list[str]:
+def _write(connection: sqlite3.Connection, batch: Sequence[Append]) -> tuple[list[str], bool]:
+    """Write a batch; returns the runs that are at another version, and whether anybody was rung for."""
     conflicted = [append.run_id for append in batch if _version(connection, append.run_id) != append.expected_version]
     written = [append for append in batch if append.run_id not in conflicted]
     connection.executemany(statement("sqlite_insert"), [row for append in written for row in _rows(append)])
     standings = {append.run_id: append.standing for append in written if append.standing is not None}
-    note(connection, standings, [append.ring for append in written if append.ring is not None])
-    return conflicted
+    has_rung = note(connection, standings, [append.ring for append in written if append.ring is not None])
+    return conflicted, has_rung
 
 
 def _version(connection: sqlite3.Connection, run_id: str) -> int:

@@ -13,8 +13,10 @@ from typing import Any
 
 from .dues import microseconds, moment
 from .following import Bell
-from .port import FOR_EVER, Claimable, Standing
+from .pages import holding_of
+from .port import FOR_EVER, Claimable, Holding, Standing
 from .sqlite_connection import SQLiteConnection, transaction
+from .sqlite_slots import note_slots, waits
 from .statements import statement
 
 __all__ = ["SQLiteRoster", "note"]
@@ -57,6 +59,10 @@ class SQLiteRoster:
         """See `Log.rung`."""
         return await self._reader.run(lambda connection: _rung(connection, worker))
 
+    async def holding(self, run_id: str) -> Holding:
+        """See `Log.holding`."""
+        return await self._reader.run(lambda connection: _holding(connection, run_id))
+
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """See `Log.wake`. Whoever finds that nothing is due does not take the file's write lock."""
         at = microseconds(now)
@@ -81,23 +87,39 @@ class SQLiteRoster:
             await self.bell.wait(heard_here, min(left, _POLL_SECONDS))
 
 
-def note(connection: sqlite3.Connection, standings: Mapping[str, Standing], rings: Collection[str]) -> None:
-    """Take what a batch says of its runs, and for which it rings, in the transaction of its events."""
+def note(connection: sqlite3.Connection, standings: Mapping[str, Standing], rings: Collection[str]) -> bool:
+    """Take what a batch says of its runs, and for which it rings, in the transaction of its events.
+
+    Returns:
+        Whether it rang.
+    """
+    rings = [*rings, *note_slots(connection, standings)]
+    is_for_anybody = False
     for run_id, standing in standings.items():
         if standing.at_rest:
             connection.execute(statement("sqlite_strike"), {"run_id": run_id})
-        else:
-            connection.execute(statement("sqlite_note"), _row(run_id, standing))
+            continue
+        is_queued = standing.queued_until is not None and waits(connection, run_id)
+        noted = standing.queued() if is_queued else standing
+        connection.execute(statement("sqlite_note"), _row(run_id, noted))
+        is_for_anybody = is_for_anybody or noted.is_for_anybody
     for run_id in rings:
         connection.execute(statement("sqlite_ring_for"), {"run_id": run_id})
-    if rings or any(standing.is_for_anybody for standing in standings.values()):
+    if rings or is_for_anybody:
         connection.execute(statement("sqlite_ring"))
+    return bool(rings) or is_for_anybody
 
 
 def _row(run_id: str, standing: Standing) -> dict[str, Any]:
-    owner = "~" if standing.due_at is not None else standing.owner
-    due = None if standing.due_at is None else microseconds(standing.due_at)
-    return {"run_id": run_id, **standing._asdict(), "owner": owner, "due_at": due}
+    return {
+        "run_id": run_id,
+        "saga": standing.saga,
+        "version": standing.version,
+        "owner": "~" if standing.due_at is not None else standing.owner,
+        "unwinding": standing.unwinding,
+        "due_at": None if standing.due_at is None else microseconds(standing.due_at),
+        "outside": standing.outside,
+    }
 
 
 def _free(
@@ -119,6 +141,10 @@ def _owned(connection: sqlite3.Connection, worker: str) -> set[str]:
 
 def _rung(connection: sqlite3.Connection, worker: str) -> dict[str, int]:
     return dict(connection.execute(statement("sqlite_rung"), {"worker": worker}).fetchall())
+
+
+def _holding(connection: sqlite3.Connection, run_id: str) -> Holding:
+    return holding_of(connection.execute(statement("sqlite_holding"), {"run_id": run_id}).fetchall())
 
 
 def _next_due(connection: sqlite3.Connection) -> int | None:

@@ -57,13 +57,15 @@ def has_any(connection: sqlite3.Connection) -> bool:
 
 
 def take(
-    connection: sqlite3.Connection, limit: int, write: Callable[[sqlite3.Connection, Sequence[Append]], list[str]]
+    connection: sqlite3.Connection,
+    limit: int,
+    write: Callable[[sqlite3.Connection, Sequence[Append]], tuple[list[str], bool]],
 ) -> Sequence[Taken]:
     """Move starts into the log with `write`, which returns those it left out; see `Transactional.take_starts`."""
     with transaction(connection):
         rows = connection.execute(statement("sqlite_starts"), {"limit": limit}).fetchall()
         starts = [Enlisted(run_id, saga, version, Record(topic, state)) for run_id, saga, version, topic, state in rows]
-        refused = write(
+        refused, _ = write(
             connection, [Append(run.run_id, 0, [run.record], Standing(run.saga, run.version)) for run in starts]
         )
         for start in starts:

@@ -19,7 +19,7 @@ import pytest
 
 # Before they are imported, or a broken promise would say `assert False` and not what was read.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{part}" for part in ("appending", "closing", "following", "leases", "standings", "waiting"))
+    *(f"{__name__}.{part}" for part in ("appending", "closing", "following", "leases", "slots", "standings", "waiting"))
 )
 
 from .appending import AppendingContract
@@ -27,6 +27,7 @@ from .base import ContractBase, LetLapse, MakeLog
 from .closing import ClosingContract
 from .following import FollowingContract
 from .leases import LeasesContract
+from .slots import SlotsContract
 from .standings import StandingsContract
 from .waiting import WaitingContract
 
@@ -39,13 +40,20 @@ __all__ = [
     "LetLapse",
     "LogContract",
     "MakeLog",
+    "SlotsContract",
     "StandingsContract",
     "WaitingContract",
 ]
 
 
 class LogContract(
-    AppendingContract, ClosingContract, FollowingContract, StandingsContract, LeasesContract, WaitingContract
+    AppendingContract,
+    ClosingContract,
+    FollowingContract,
+    StandingsContract,
+    LeasesContract,
+    SlotsContract,
+    WaitingContract,
 ):
     """Everything that a log promises. Derive your test class from it; the parts can be taken one by one, too.
 

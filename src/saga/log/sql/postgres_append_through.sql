@@ -2,6 +2,7 @@
 SELECT
     set_config('idle_in_transaction_session_timeout', '2s', true),
     set_config('lock_timeout', '2s', true),
-    amends_append_v2(%b::text[], %b::bigint[], %b::text[], %b::bytea[],
+    amends_append_v3(%b::text[], %b::bigint[], %b::text[], %b::bytea[],
         %b::text[], %b::text[], %b::bigint[], %b::text[], %b::boolean[], %b::boolean[],
-        %b::bigint[], %b::text[], %b::text[])
+        %b::bigint[], %b::text[], %b::text[],
+        %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bigint[])

@@ -46,6 +46,25 @@ CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NUL
 -- Serves postgres_rung.sql: only what was ever rung for is in it.
 CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
 
+-- Runs that have, or wait for, something that only so many runs may have at once: a lock, or a limit of a saga. Rows come
+-- and go with the runs, so it is vacuumed early.
+CREATE TABLE amends_slots (
+    place bigint NOT NULL GENERATED ALWAYS AS IDENTITY, -- rises in the order in which they were asked for
+    name text NOT NULL,
+    run_id text NOT NULL,
+    size bigint NOT NULL, -- how many may be held at once, as this run has it
+    held boolean NOT NULL,
+    PRIMARY KEY (run_id, name)
+) WITH (
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_analyze_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.01
+);
+
+-- Serves amends_slots_v1.
+CREATE INDEX amends_slots_idx ON amends_slots (name, held, place);
+
 -- Starts that were committed together with somebody's own rows, until a worker moves them into the log. Whoever starts
 -- a run in a transaction of their own must not hold the log's lock until they commit, so they write here.
 CREATE TABLE amends_starts (
@@ -74,6 +93,78 @@ CREATE TABLE amends_schema (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Takes what the runs in `placed` have of slots and wait for from here on; the other arrays have one element a slot.
+-- What is free then goes to those who have waited longest. Returns the other runs that have got one by that. Called
+-- under the lock of the appends.
+CREATE FUNCTION amends_slots_v1(placed text[], slot_runs text[], slot_names text[], slot_sizes bigint[])
+RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $body$
+DECLARE
+    gone text[];
+    added text[];
+    granted text[];
+BEGIN
+    WITH removed AS (
+        DELETE FROM amends_slots AS slot
+        WHERE slot.run_id = ANY (placed) AND NOT EXISTS (
+            SELECT
+            FROM unnest(slot_runs, slot_names) AS wanted (run_id, name)
+            WHERE wanted.run_id = slot.run_id AND wanted.name = slot.name
+        )
+        RETURNING slot.name
+    )
+    SELECT coalesce(array_agg(DISTINCT removed.name), '{}') INTO gone FROM removed;
+
+    WITH inserted AS (
+        INSERT INTO amends_slots AS slot (name, run_id, size, held)
+        SELECT wanted.name, wanted.run_id, wanted.size, wanted.size = 0
+        FROM unnest(slot_runs, slot_names, slot_sizes) WITH ORDINALITY AS wanted (run_id, name, size, place)
+        WHERE wanted.run_id = ANY (placed)
+        ORDER BY wanted.place
+        ON CONFLICT (run_id, name) DO NOTHING
+        RETURNING slot.name
+    )
+    SELECT coalesce(array_agg(DISTINCT inserted.name), '{}') INTO added FROM inserted;
+
+    WITH free AS (
+        SELECT
+            queue.name,
+            (
+                SELECT slot.size
+                FROM amends_slots AS slot
+                WHERE slot.name = queue.name AND NOT slot.held
+                ORDER BY slot.place
+                LIMIT 1
+            ) - (SELECT count(*) FROM amends_slots AS slot WHERE slot.name = queue.name AND slot.held) AS free_count
+        FROM unnest(gone || added) AS queue (name)
+        GROUP BY queue.name
+    ),
+    first AS (
+        SELECT slot.run_id, slot.name
+        FROM free
+        CROSS JOIN LATERAL (
+            SELECT waiting.run_id, waiting.name
+            FROM amends_slots AS waiting
+            WHERE waiting.name = free.name AND NOT waiting.held
+            ORDER BY waiting.place
+            LIMIT greatest(free.free_count, 0)
+        ) AS slot
+    ),
+    updated AS (
+        UPDATE amends_slots AS slot SET held = true
+        FROM first
+        WHERE slot.run_id = first.run_id AND slot.name = first.name
+        RETURNING slot.run_id
+    )
+    SELECT coalesce(array_agg(DISTINCT updated.run_id), '{}') INTO granted
+    FROM updated
+    WHERE updated.run_id <> ALL (placed);
+    RETURN granted;
+END;
+$body$;
+
 -- Writes a batch of appends. The first four arrays have one element an event: versions of one run follow each other,
 -- and the first one says what version the run is expected to have. The others have one element for each run that
 -- stands differently from here on; nobody (NULL) is written as an empty owner. Returns the runs that have another
@@ -81,17 +172,21 @@ CREATE TABLE amends_schema (
 --
 -- An owner '=' is whoever it is: somebody else writes to the run. An owner '~' is no worker: the run waits until `dues`
 -- says (microseconds since 1970; 0 where it does not wait). `ringers` ring for `rung`: what these have is to be looked
--- at, and if one of them waits, it is free.
-CREATE FUNCTION amends_append_v2(
+-- at, and if one of them waits, it is free. For `placed` and the arrays of slots see amends_slots_v1: a run that waits
+-- for one of its slots then waits until `queues` says, where that is not 0.
+CREATE FUNCTION amends_append_v3(
     run_ids text[], versions bigint[], topics text[], states bytea[],
     standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[],
-    dues bigint[], ringers text[], rung text[]
+    dues bigint[], ringers text[], rung text[],
+    queues bigint[], placed text[], slot_runs text[], slot_names text[], slot_sizes bigint[]
 )
 RETURNS text[]
 LANGUAGE plpgsql
 AS $body$
 DECLARE
     conflicted text[];
+    granted text[] := '{}';
+    queued text[] := '{}';
 BEGIN
     -- Positions are drawn and committed under one lock, so nobody ever sees a position before a lower one. Writers of
     -- this function meet in the advisory lock. Writers of the eventsourcing library take LOCK TABLE ... EXCLUSIVE,
@@ -125,6 +220,19 @@ BEGIN
         RETURN conflicted;
     END IF;
 
+    IF cardinality(placed) > 0 THEN
+        granted := amends_slots_v1(
+            ARRAY(SELECT place.run_id FROM unnest(placed) AS place (run_id) WHERE place.run_id <> ALL (conflicted)),
+            slot_runs, slot_names, slot_sizes
+        );
+        queued := ARRAY(
+            SELECT standing.run_id
+            FROM unnest(standing_ids, queues) AS standing (run_id, queue)
+            WHERE standing.queue > 0
+                AND EXISTS (SELECT FROM amends_slots AS slot WHERE slot.run_id = standing.run_id AND NOT slot.held)
+        );
+    END IF;
+
     DELETE FROM amends_runs
     WHERE run_id IN (
         SELECT standing.run_id
@@ -137,17 +245,21 @@ BEGIN
         standing.run_id,
         standing.saga,
         standing.version,
-        CASE standing.owner
-            WHEN '=' THEN (SELECT present.owner FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+        CASE
+            WHEN standing.run_id = ANY (queued) THEN '~'
+            WHEN standing.owner = '='
+                THEN (SELECT present.owner FROM amends_runs AS present WHERE present.run_id = standing.run_id)
             ELSE nullif(standing.owner, '')
         END,
         standing.unwinding,
-        CASE standing.owner
-            WHEN '=' THEN (SELECT present.due_at FROM amends_runs AS present WHERE present.run_id = standing.run_id)
+        CASE
+            WHEN standing.run_id = ANY (queued) THEN standing.queue
+            WHEN standing.owner = '='
+                THEN (SELECT present.due_at FROM amends_runs AS present WHERE present.run_id = standing.run_id)
             ELSE nullif(standing.due, 0)
         END
-    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests, dues) WITH ORDINALITY
-        AS standing (run_id, saga, version, owner, unwinding, at_rest, due, place)
+    FROM unnest(standing_ids, sagas, saga_versions, owners, unwindings, at_rests, dues, queues) WITH ORDINALITY
+        AS standing (run_id, saga, version, owner, unwinding, at_rest, due, queue, place)
     WHERE NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
     ORDER BY standing.place
     ON CONFLICT (run_id) DO UPDATE
@@ -158,6 +270,12 @@ BEGIN
         unwinding = excluded.unwinding,
         due_at = excluded.due_at;
 
+    IF cardinality(granted) > 0 THEN
+        UPDATE amends_runs AS known
+        SET rung_count = known.rung_count + 1, owner = nullif(known.owner, '~'), due_at = NULL
+        WHERE known.run_id = ANY (granted);
+    END IF;
+
     IF cardinality(rung) > 0 THEN
         UPDATE amends_runs AS known
         SET rung_count = known.rung_count + 1, owner = nullif(known.owner, '~'), due_at = NULL
@@ -165,9 +283,9 @@ BEGIN
         WHERE known.run_id = ring.run_id AND ring.by_run_id <> ALL (conflicted);
     END IF;
 
-    IF cardinality(rung) > 0 OR EXISTS (
+    IF cardinality(rung) > 0 OR cardinality(granted) > 0 OR EXISTS (
         SELECT FROM unnest(standing_ids, owners, at_rests) AS standing (run_id, owner, at_rest)
-        WHERE standing.owner = '' AND NOT standing.at_rest AND standing.run_id <> ALL (conflicted)
+        WHERE standing.owner = '' AND NOT standing.at_rest AND standing.run_id <> ALL (conflicted || queued)
     ) THEN
         PERFORM pg_notify('amends_work', '');
     END IF;
@@ -284,7 +402,25 @@ BEGIN
 END;
 $body$;
 
--- What workers of the version before call, until they are replaced.
+-- What workers of the version before call, until they are replaced. They know no slots, but may be the ones that end a run
+-- that has a limit of its saga.
+CREATE FUNCTION amends_append_v2(
+    run_ids text[], versions bigint[], topics text[], states bytea[],
+    standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[],
+    dues bigint[], ringers text[], rung text[]
+)
+RETURNS text[]
+LANGUAGE sql
+AS $body$
+SELECT amends_append_v3(
+    run_ids, versions, topics, states, standing_ids, sagas, saga_versions, owners, unwindings, at_rests,
+    dues, ringers, rung, array_fill(0::bigint, ARRAY[cardinality(standing_ids)]),
+    ARRAY(SELECT standing.run_id FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest) WHERE standing.at_rest),
+    '{}', '{}', '{}'
+)
+$body$;
+
+-- And those of the version before that.
 CREATE FUNCTION amends_append_v1(
     run_ids text[], versions bigint[], topics text[], states bytea[],
     standing_ids text[], sagas text[], saga_versions bigint[], owners text[], unwindings boolean[], at_rests boolean[]

@@ -32,6 +32,19 @@ CREATE INDEX amends_runs_due_idx ON amends_runs (due_at) WHERE due_at IS NOT NUL
 -- Serves sqlite_rung.sql: only what was ever rung for is in it.
 CREATE INDEX amends_runs_rung_idx ON amends_runs (owner) WHERE rung_count > 0;
 
+-- Runs that have, or wait for, something that only so many runs may have at once: a lock, or a limit of a saga.
+CREATE TABLE amends_slots (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, -- rises in the order in which they were asked for
+    name TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    size INTEGER NOT NULL, -- how many may be held at once, as this run has it
+    held INTEGER NOT NULL,
+    UNIQUE (run_id, name)
+);
+
+-- Serves sqlite_slots_free.sql.
+CREATE INDEX amends_slots_idx ON amends_slots (name, held, place);
+
 -- Starts that were committed together with somebody's own rows, until a worker moves them into the log.
 CREATE TABLE amends_starts (
     place INTEGER PRIMARY KEY, -- rises in the order in which they were written

@@ -1,0 +1,56 @@
+"""Which run has which slot, and who waits for one, in memory."""
+
+from .port import Slot
+
+__all__ = ["Slots"]
+
+
+class _Place:
+    """A run's place in one queue."""
+
+    __slots__ = ("held", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.held = size == 0
+
+
+class Slots:
+    """All queues, each in the order in which its runs asked."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, dict[str, _Place]] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def note(self, run_id: str, slots: tuple[Slot, ...]) -> list[str]:
+        """Take what a run has and waits for from here on; return the other runs that have got a slot by that."""
+        wanted = {slot.name: slot.size for slot in slots}
+        known = self._names.pop(run_id, [])
+        for name in known:
+            if name not in wanted:
+                del self._queues[name][run_id]
+        for name, size in wanted.items():
+            self._queues.setdefault(name, {}).setdefault(run_id, _Place(size))
+        if wanted:
+            self._names[run_id] = list(wanted)
+        granted = [other for name in dict.fromkeys((*known, *wanted)) for other in self._grant(name)]
+        return [other for other in granted if other != run_id]
+
+    def held(self, run_id: str) -> frozenset[str]:
+        """Return the names of the slots that a run has."""
+        return frozenset(name for name in self._names.get(run_id, ()) if self._queues[name][run_id].held)
+
+    def has_all(self, run_id: str) -> bool:
+        """Whether a run waits for none."""
+        return len(self.held(run_id)) == len(self._names.get(run_id, ()))
+
+    def _grant(self, name: str) -> list[str]:
+        queue = self._queues[name]
+        if not queue:
+            del self._queues[name]
+            return []
+        waiting = [run_id for run_id, place in queue.items() if not place.held]
+        free_count = max(0, queue[waiting[0]].size - (len(queue) - len(waiting))) if waiting else 0
+        for run_id in waiting[:free_count]:
+            queue[run_id].held = True
+        return waiting[:free_count]

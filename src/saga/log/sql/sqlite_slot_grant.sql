@@ -1,0 +1,1 @@
+UPDATE amends_slots SET held = 1 WHERE place = ?
