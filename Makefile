@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: bench bench-peers campaign check clean constraints demo format help teeth test
+.PHONY: bench bench-peers campaign check clean constraints demo demo-page format help pictures teeth test
 
 # An interpreter of your choice: make test PYTHON=python3.13 (after make clean)
 PYTHON ?=
@@ -16,6 +16,7 @@ ARGS ?=
 
 help:
 	@echo "make demo         five onboarding runs on this machine, as readable timelines"
+	@echo "make demo-page    the same, and then the audit page with these runs, on 127.0.0.1"
 	@echo "make test         the whole test suite (ARGS=... is handed to pytest)"
 	@echo "make check        formatting, lint, types, import contract, and the code blocks in the docs"
 	@echo "make campaign     the long fault campaigns, simulated and with real processes (ARGS=\"--seed 7\")"
@@ -23,12 +24,18 @@ help:
 	@echo "make bench        the benchmarks, in a few minutes (ARGS=name runs one; AMENDS_BENCH=long: the long form)"
 	@echo "make bench-peers  the same run by its peers, which are installed beside the project (ARGS=\"DBOS Absurd\")"
 	@echo "make format       format the code and mend what the linter can mend"
+	@echo "make pictures     take the screenshots in docs/images anew (needs chromium)"
 	@echo "make constraints  install the newest versions that pyproject.toml allows and write constraints.txt"
 	@echo "make clean        remove everything that make and the tools have made"
 	@echo "The first of them makes .venv, and makes it again when pyproject.toml or constraints.txt has changed."
 
 demo: $(READY)
 	@$(BIN)/amends demo $(ARGS)
+	@echo
+	@echo "In a browser, with what a person can tell a run: make demo-page"
+
+demo-page: $(READY)
+	@$(BIN)/amends demo --page $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal $(ARGS)
@@ -74,6 +81,7 @@ campaign: $(READY)
 	@HYPOTHESIS_PROFILE=campaign AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/property
 	@AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/integration/test_projections_live.py \
 		tests/integration/test_cancel_races.py tests/integration/test_hooks.py tests/simulation/test_timers.py tests/simulation/test_locks.py
+	@AMENDS_FUZZ=20000 $(BIN)/python -m pytest -q -n2 tests/console/test_fuzzing.py
 	@$(BIN)/python -m tests.campaign $(ARGS)
 
 teeth: $(READY)
@@ -81,6 +89,9 @@ teeth: $(READY)
 
 format: $(READY)
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+pictures: $(READY)
+	@$(BIN)/python -m tests.browser.pictures
 
 clean:
 	@rm -rf $(VENV) $(PEERS) benchmarks/peers/node_modules build dist amends.egg-info .coverage .coverage.* htmlcov \

@@ -22,6 +22,22 @@ def plain(text: str, limit: int = 200) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
+def plain_lines(text: str, limit: int) -> str:
+    r"""Return `text` with its lines and their indentation, without anything invisible, cut to `limit` characters.
+
+    >>> plain_lines("{\n  a\x1b\r\n}", 100)
+    '{\n  a�\n}'
+    """
+    lines = text[:limit].replace("\r\n", "\n").split("\n")
+    return "\n".join(
+        "".join("\N{REPLACEMENT CHARACTER}" if _is_hidden(char) else char for char in line) for line in lines
+    )
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in _HIDDEN and char != "\t"
+
+
 def seconds(value: float) -> str:
     """Return a span as people read it.
 

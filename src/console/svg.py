@@ -29,9 +29,10 @@ class Picture:
     Args:
         title: what a screen reader says first.
         description: what it says then.
+        inline: it stands in a page, which brings `stylesheet()` by itself: pages that allow no inline style have none.
     """
 
-    def __init__(self, title: str, description: str, width: float, height: float) -> None:
+    def __init__(self, title: str, description: str, width: float, height: float, *, inline: bool = False) -> None:
         self._root = Element("svg")
         for name, value in {
             "xmlns": "http://www.w3.org/2000/svg",
@@ -44,7 +45,8 @@ class Picture:
             self._root.set(name, value)
         for tag, text in (("title", title), ("desc", description)):
             SubElement(self._root, tag, id="title" if tag == "title" else "description").text = plain(text, 1000)
-        SubElement(self._root, "style").text = _style()
+        if not inline:
+            SubElement(self._root, "style").text = stylesheet()
         self._hatching()
 
     def _hatching(self) -> None:
@@ -94,7 +96,8 @@ class Picture:
         return tostring(self._root, encoding="unicode") + "\n"
 
 
-def _style() -> str:
+def stylesheet() -> str:
+    """Return the style of all pictures, light and dark."""
     fixed = (
         f"text{{font:12px {_SANS}}}.t-mono{{font-family:{_MONO}}}.t-small{{font-size:11px}}.t-big{{font-size:17px}}"
         ".t-bold{font-weight:600}.n{fill:none}rect,path,line{stroke-linecap:round}.f-hatch{fill:url(#hatch)}"

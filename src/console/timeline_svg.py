@@ -52,12 +52,12 @@ class Beside(NamedTuple):
     over: bool = False
 
 
-def timeline_svg(timeline: Timeline) -> str:
-    """Return the run as an SVG document."""
+def timeline_svg(timeline: Timeline, *, inline: bool = False) -> str:
+    """Return the run as an SVG document, or as one that stands in a page with the style of `svg.stylesheet()`."""
     plan = layout(timeline)
     foot = _foot_lines(timeline)
     height = plan.foot + 24 + 21 * len(foot)
-    picture = Picture(f"Run {timeline.run_id}", _description(timeline), WIDTH, height)
+    picture = Picture(f"Run {timeline.run_id}", _description(timeline), WIDTH, height, inline=inline)
     picture.box(0.5, 0.5, WIDTH - 1, height - 1, "card", edge="edge", round_=10)
     _head(picture, timeline)
     _axis(picture, plan)

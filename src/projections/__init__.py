@@ -4,6 +4,7 @@ The audit view is one of them; `Projection` is how to write another.
 """
 
 from .audit import Audit
+from .audit_durations import AuditDurations, Durations
 from .audit_rows import (
     AuditCommand,
     AuditRun,
@@ -33,6 +34,7 @@ from .verifying import KeptHead, Verification, VerifyProgress, verify, verify_ru
 __all__ = [
     "Audit",
     "AuditCommand",
+    "AuditDurations",
     "AuditPage",
     "AuditRun",
     "AuditRunDetail",
@@ -45,6 +47,7 @@ __all__ = [
     "BulkResult",
     "CommandKind",
     "Delete",
+    "Durations",
     "Follower",
     "FollowerState",
     "Hooks",

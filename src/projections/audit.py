@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..saga import events as e
+from ..saga.access import PayloadsViewed
 from ..saga.codec import reads_encrypted
 from ..saga.events import ErrorInfo, Event, FailingReason, Remaining
 from ..saga.slots import BEFORE_ALL
@@ -62,6 +63,8 @@ class Audit(Projection):
     def changes(self, recorded: RecordedEvent) -> Iterable[Upsert | Delete]:
         """Return what an event changes in the view."""
         event = recorded.event
+        if isinstance(event, PayloadsViewed):
+            return (self._command(recorded._replace(run_id=event.run_id), "view", event.by, event.what),)
         row: dict[str, Cell] = {
             "last_position": recorded.position,
             "version": recorded.version,

@@ -71,6 +71,8 @@ class CommandKind(StrEnum):
     ABANDON = "abandon"
     UNDO = "undo"
     SIGNAL = "signal"
+    VIEW = "view"
+    """They told it nothing: they saw its inputs and outputs, and the reason says where."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ..errors import ProjectionOutdated, SchemaMismatch, UnknownName
 from ..saga.events import RunStatus
 from . import cursors
 from .audit import COMMANDS, RUNS, STEPS, TAGS, WAITS, Audit
+from .audit_durations import AuditDurations, read_durations
 from .audit_rows import AuditCommand, AuditRun, AuditRunDetail, audit_command, audit_step
 from .audit_search import AuditPage, RunFilter, RunSearch, times
 from .audit_waits import runs_with_waits, waits_of
@@ -127,6 +128,20 @@ class AuditView:
         parameters = times(since=since, until=until)
         rows = await self._read(lambda t: t.records("audit_counts", parameters, frozenset(parameters)))
         return [SagaCount(row["saga"], RunStatus(row["state"]), row["run_count"]) for row in rows]
+
+    async def durations(self, *, since: datetime | None = None, until: datetime | None = None) -> AuditDurations:
+        """Tell how long runs and steps take, by saga and action, from the newest 1,000 runs.
+
+        Args:
+            since: started at this time or later.
+            until: started before this time.
+
+        Raises:
+            InvalidValue: a time has no time zone.
+            ProjectionOutdated: there is no audit view here, or it was made by another version of it.
+            LogUnavailable: the database does not answer.
+        """
+        return await self._read(lambda transaction: read_durations(transaction, since, until))
 
     async def _read(self, work: Callable[[Transaction], T]) -> T:
         def look(transaction: Transaction) -> T:

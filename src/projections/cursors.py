@@ -5,7 +5,7 @@ It names the last row by its place in the order, not by its number, so rows that
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..errors import InvalidValue
 
@@ -31,15 +31,17 @@ def decode(cursor: str) -> tuple[datetime | None, int]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         at, position = json.loads(urlsafe_b64decode(padded.encode("ascii")))
-        return (None if at is None else datetime.fromisoformat(at)), _whole(position)
-    except (ValueError, TypeError, AttributeError) as error:
+        return (None if at is None else _time(at)), checked_position(position)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidValue("cursor", "is none that a page has given; begin again without one") from error
 
 
-def _whole(position: object) -> int:
-    if type(position) is not int:
-        raise TypeError("a position is a whole number")
-    return position
+def _time(at: str) -> datetime:
+    """Return a time as it was encoded; whoever made it up may have forgotten the zone, or left the calendar."""
+    time = datetime.fromisoformat(at)
+    if time.tzinfo is None:
+        raise ValueError("a time has a zone")
+    return time.astimezone(UTC)
 
 
 def checked_limit(limit: int) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..saga import events as e
+from ..saga.access import ACCESS_TYPES
 from ..saga.events import EVENT_TYPES, Event, FailingReason, ParkReason, Remaining, RunStatus
 from .projection import RecordedEvent
 
@@ -22,7 +23,7 @@ _DIGEST_CHARACTERS = 32
 
 _TOLD: tuple[type[Event], ...] = (e.RunParked, e.RunCompleted, e.RunCompensated, e.RunAbandoned)
 
-QUIET_TOPICS = frozenset(kind.TOPIC for kind in EVENT_TYPES if kind not in _TOLD)
+QUIET_TOPICS = frozenset(kind.TOPIC for kind in (*EVENT_TYPES, *ACCESS_TYPES) if kind not in _TOLD)
 """The events of which no hook is told. One of an unknown topic is not among them: it may be an end that only a newer
 version of this code knows, so it is set aside, and can be delivered when that version is here."""
 

@@ -14,12 +14,13 @@ from eventsourcing.utils import Environment, TopicError
 from pydantic import ValidationError
 
 from ..errors import DefinitionError, LogCorrupt, ValueTooLarge
+from .access import ACCESS_TYPES
 from .events import EVENT_TYPES, ActionStarted, ActionSucceeded, Event, RunCompleted, RunStarted, SignalReceived
 from .log.port import Record
 
 DEFAULT_PAYLOAD_LIMIT_BYTES = 1 << 20
 
-_BY_TOPIC = {event.TOPIC: event for event in EVENT_TYPES}
+_BY_TOPIC = {event.TOPIC: event for event in (*EVENT_TYPES, *ACCESS_TYPES)}
 _PAYLOADS: dict[type[Event], str] = {
     RunStarted: "input",
     ActionStarted: "input",

@@ -57,6 +57,8 @@ class Coordinator:
     Attributes:
         max_running: as given.
         runs: what its handles ask; for tools.
+        registry: the actions and sagas that it was given; for tools.
+        log_url: as given, which may hold a password; None where a `Log` was given. For tools.
 
     Raises:
         DefinitionError: an action or saga is incomplete, or two have one name, or a keyword does not fit.
@@ -84,7 +86,8 @@ class Coordinator:
             raise DefinitionError(f"drain_seconds={drain_seconds}; use 0 or more")
         if payload_limit_bytes < MIN_PAYLOAD_LIMIT_BYTES:
             raise DefinitionError(f"payload_limit_bytes={payload_limit_bytes}; use at least {MIN_PAYLOAD_LIMIT_BYTES}")
-        self._registry = Registry(actions, sagas)
+        self.registry = self._registry = Registry(actions, sagas)
+        self.log_url = log if isinstance(log, str) else None
         self._observers = Observers(observers)
         self._log = open_log(log) if isinstance(log, str) else log
         check_transactional(self._registry.actions.values(), self._log)

@@ -388,8 +388,4 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     LockAwaited,
     SlotTaken,
 )
-"""Every event there is. A row with the topic of none of them is refused."""
-
-# The eventsourcing library finds out by this annotation that its own mapper may build our events with a text id. It
-# must not be a field (an event does not know its place), so it is added when the models are complete.
-Event.__annotations__ |= {"originator_id": str, "originator_version": int}
+"""Every event of a run. A row with the topic of none of them is refused, but for those in `access.py`."""

@@ -89,6 +89,11 @@ class Registry:
         """Return the names and versions of all sagas, those that invoke one action included."""
         return set(self._sagas)
 
+    @property
+    def sagas(self) -> list[Saga[Any, Any]]:
+        """The newest version of each saga, without those that invoke one action."""
+        return [saga for saga in self._newest.values() if not isinstance(saga, InvokedAction)]
+
     def recorded_saga(self, name: str, version: int) -> Saga[Any, Any] | None:
         """Return the saga that a run was started with, or None where this coordinator does not know it."""
         return self._sagas.get((name, version))

@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from xml.etree.ElementTree import parse
 
+import httpx
 import pytest
 
 from tests.tree import ROOT
@@ -92,12 +94,33 @@ def test_the_demo_draws_the_run_that_was_undone(tmp_path: Path) -> None:
     assert "signup:alan" in "".join(parse(tmp_path / "new" / "run.svg").getroot().itertext())
 
 
+def test_the_demo_is_shown_in_a_browser(tmp_path: Path) -> None:
+    """On this machine only, with a run that needs a person first, and until somebody ends it."""
+    command = [sys.executable, "-W", "error", "-m", "amends.console.cli", "demo", "--page", "--port", "0"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ.pop("AMENDS_URL", None)
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        url = next(found[0] for line in lines if (found := re.search(r"http://127\.0\.0\.1:\d+/", line)))
+        page = httpx.get(url, headers={"Accept": "text/html"}, timeout=20, trust_env=False).text
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=30)
+    assert (process.returncode, complaints) == (0, "")
+    assert "Needs a person" in page
+    for name in ("ada", "grace", "alan", "barbara"):
+        assert f"signup:{name}@example.com" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["demo", "--url", "mysql://app:secret@db/app"], 1, "amends: InvalidName: "),
         (["demo", "--svg", ".", "--url", "memory://"], 1, "amends: IsADirectoryError: "),
         (["demo", "--what"], 2, "usage: amends"),
+        (["demo", "--page", "--url", "memory://"], 2, "usage: amends"),
         ([], 2, ""),
     ],
 )

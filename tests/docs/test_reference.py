@@ -11,6 +11,8 @@ import pytest
 
 import amends
 from amends import errors, projections, telemetry
+from amends.console import web
+from tests.docs import http_reference
 from tests.docs.pages import read
 from tests.tree import ROOT, module_name, python_files
 
@@ -57,14 +59,23 @@ def every_error() -> set[type[errors.AmendsError]]:
 
 
 def test_the_reference_names_everything_public() -> None:
-    assert sorted({*amends.__all__, *projections.__all__, *telemetry.__all__} - names_in_the_reference()) == []
+    assert (
+        sorted({*amends.__all__, *projections.__all__, *telemetry.__all__, *web.__all__} - names_in_the_reference())
+        == []
+    )
+
+
+def test_the_reference_of_the_http_api_is_made_of_the_code() -> None:
+    assert http_reference.PAGE.read_text(encoding="utf-8") == http_reference.page(), (
+        "python -m tests.docs.http_reference writes it"
+    )
 
 
 def test_the_reference_names_every_error() -> None:
     assert sorted({kind.__name__ for kind in ERROR_CLASSES} - names_in_the_reference()) == []
 
 
-@pytest.mark.parametrize("facade", [amends, projections, telemetry], ids=lambda facade: facade.__name__)
+@pytest.mark.parametrize("facade", [amends, projections, telemetry, web], ids=lambda facade: facade.__name__)
 def test_the_public_names_are_sorted_and_exist(facade: ModuleType) -> None:
     assert list(facade.__all__) == sorted(facade.__all__)
     assert [name for name in facade.__all__ if not hasattr(facade, name)] == []

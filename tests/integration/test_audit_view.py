@@ -190,6 +190,12 @@ def test_commands_and_counts(shared_log_url: str) -> None:
             assert sum(count.run_count for count in counts) == 40
             some = await view.counts(since=at(5), until=at(10))
             assert sum(count.run_count for count in some) == 10
+            durations = await view.durations(since=at(5), until=at(10))
+            assert sum(saga.ended_count for saga in durations.sagas) <= 10
+            everything = await view.durations()
+            assert {saga.name for saga in everything.sagas} <= {count.saga for count in counts}
+            assert all(d.median_seconds <= d.p95_seconds <= d.longest_seconds for d in everything.actions)
+            assert everything.actions
 
     asyncio.run(scenario())
 
@@ -200,7 +206,7 @@ def test_questions_that_cannot_be(shared_log_url: str) -> None:
 
     async def scenario() -> None:
         async with AuditView(shared_log_url) as view:
-            for ask in (view.runs, view.commands, view.counts, lambda: view.run("run-0")):
+            for ask in (view.runs, view.commands, view.counts, view.durations, lambda: view.run("run-0")):
                 with pytest.raises(ProjectionOutdated, match="rebuild"):
                     await ask()
             await rebuild(shared_log_url, Audit())

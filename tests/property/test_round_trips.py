@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from amends import InvalidValue, ValueTooLarge
 from amends.actions.values import ValueType
 from amends.saga import events as e
+from amends.saga.access import ACCESS_TYPES
 from amends.saga.codec import EventCodec
 from amends.saga.failures import describe, redact
 from amends.saga.ids import idempotency_key, undo_idempotency_key
@@ -155,7 +156,7 @@ def events() -> st.SearchStrategy[e.Event]:
         "trace": st.none() | _SAFE,
     }
     built = []
-    for kind in e.EVENT_TYPES:
+    for kind in (*e.EVENT_TYPES, *ACCESS_TYPES):
         given_parts = {name: parts[name] for name in kind.model_fields if name in parts}
         if kind is e.RunStarted:
             given_parts["input"] = _SAFE

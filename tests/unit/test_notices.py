@@ -11,6 +11,7 @@ from amends import RunStatus
 from amends.projections import RecordedEvent, RunNotice
 from amends.projections.notices import QUIET_TOPICS, notice_of, passes_over
 from amends.saga import events as e
+from amends.saga.access import ACCESS_TYPES
 from amends.saga.ids import checked_run_id
 from tests.unit.recorded import BUSY, ZERO, unwound_run
 
@@ -61,7 +62,7 @@ def test_of_everything_else_nobody_is_told() -> None:
     """What is told and what is quiet are all the events that there are, and no others."""
     told = {event.TOPIC for event in (e.RunParked, e.RunCompleted, e.RunCompensated, e.RunAbandoned)}
     assert told.isdisjoint(QUIET_TOPICS)
-    assert told | QUIET_TOPICS == {kind.TOPIC for kind in e.EVENT_TYPES}
+    assert told | QUIET_TOPICS == {kind.TOPIC for kind in (*e.EVENT_TYPES, *ACCESS_TYPES)}
     for event in unwound_run()[:-1]:
         assert event.TOPIC in QUIET_TOPICS
         assert notice(event) is None

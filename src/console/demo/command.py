@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -22,15 +23,27 @@ def add_to(commands: Commands) -> None:
     )
     add_url_to(parser, "a temporary SQLite file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the run that is undone into FILE")
-    parser.set_defaults(run=run)
+    parser.add_argument("--page", action="store_true", help="then show the runs in a browser, until Ctrl-C")
+    parser.add_argument("--port", type=int, default=8765, help="of the page (default: 8765; 0 takes a free one)")
+    parser.set_defaults(run=run, fail=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; 0 if everything came out as it should."""
     from .show import show_demo  # With the clients of the story, which are an extra.
 
+    if arguments.page and str(arguments.url).startswith("memory:"):
+        arguments.fail("a log in memory cannot be searched, so there is no page of it; use SQLite or PostgreSQL")
     if arguments.svg is not None:
         arguments.svg.parent.mkdir(parents=True, exist_ok=True)
         arguments.svg.open("a").close()  # Whoever asked for the picture learns now that it cannot be written.
-    as_promised = asyncio.run(show_demo(arguments.url, arguments.svg, paint_for(sys.stdout, os.environ), print))
-    return 0 if as_promised else 1
+    paint = paint_for(sys.stdout, os.environ)
+    if not arguments.page:
+        return 0 if asyncio.run(show_demo(arguments.url, arguments.svg, paint, print)) else 1
+    with socket.create_server(("127.0.0.1", arguments.port)) as listening:
+        return 0 if asyncio.run(show_demo(arguments.url, arguments.svg, paint, _say, listening)) else 1
+
+
+def _say(text: str) -> None:
+    """Print a line at once: whoever waits for the address reads it from a pipe, maybe."""
+    print(text, flush=True)

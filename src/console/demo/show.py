@@ -1,6 +1,7 @@
 """Plays the demo's runs and prints them: a timeline for each, then the proof from the systems themselves."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from .stage import Stage, set_stage
 Say = Callable[[str], None]
 
 
-async def show_demo(url: str | None, svg: Path | None, paint: Paint, say: Say) -> bool:
+async def show_demo(
+    url: str | None, svg: Path | None, paint: Paint, say: Say, page: socket.socket | None = None
+) -> bool:
     """Play all runs.
 
     Args:
@@ -23,6 +26,7 @@ async def show_demo(url: str | None, svg: Path | None, paint: Paint, say: Say) -
         svg: where to draw the run that is undone; None for nowhere.
         paint: the colours.
         say: prints lines.
+        page: where to show the runs in a browser then; None for nowhere.
 
     Returns:
         Whether every run ended, and left the systems, as it should.
@@ -48,6 +52,10 @@ async def show_demo(url: str | None, svg: Path | None, paint: Paint, say: Say) -
             say(f"\nThe run that was undone is drawn in {svg}")
         if stage.kept:
             say(f"\nThe events are in {without_password(stage.systems.log_url)}")
+        if page is not None:
+            from .page import serve_page  # With what serves HTTP, which is an extra.
+
+            await serve_page(stage, played[1][0].run_id(stage), page, say)
         return as_promised
 
 

@@ -104,7 +104,7 @@ CREATE TABLE {amends_audit_tags} (
 CREATE TABLE {amends_audit_commands} (
     position bigint PRIMARY KEY,
     run_id text,
-    kind text, -- cancel, retry, resume, waive, abandon, undo, signal
+    kind text, -- cancel, retry, resume, waive, abandon, undo, signal, view
     by_whom text,
     reason text,
     given_at timestamptz,
