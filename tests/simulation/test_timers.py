@@ -60,7 +60,7 @@ def test_no_timer_drifts(rate: float) -> None:
     async def all_of_them() -> list[float]:
         wall, done = Wall(clock, rate), asyncio.Event()
         noted = Noted(wall, COUNT, done)
-        host = SimpleNamespace(loop=loop, clock=wall)
+        host = SimpleNamespace(loop=loop, limits=None, clock=wall)
         under_way = UnderWay(RunState("run"), cast("Host", host), cast("Any", None), cast("Any", noted))
         for due in dues:
             under_way.call(BEGAN + timedelta(microseconds=due), str(due), noted.is_due, TimerDue(str(due)))
