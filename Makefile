@@ -79,7 +79,8 @@ $(PEERS_READY): benchmarks/peers/requirements.txt benchmarks/peers/package.json
 campaign: $(READY)
 	@$(BIN)/python -m amends.testing.campaign
 	@HYPOTHESIS_PROFILE=campaign AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/property
-	@AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/integration/test_projections_live.py
+	@AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/integration/test_projections_live.py \
+		tests/integration/test_cancel_races.py tests/integration/test_hooks.py tests/simulation/test_timers.py
 	@AMENDS_FUZZ=20000 $(BIN)/python -m pytest -q -n2 tests/console/test_fuzzing.py
 	@$(BIN)/python -m tests.campaign $(ARGS)
 

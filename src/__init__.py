@@ -7,6 +7,7 @@ was done is undone.
 
 from .actions.action import Action, OnUnknown, action
 from .actions.call import Call, Outcome
+from .actions.rate import Rate
 from .errors import (
     ActionError,
     AmendsError,
@@ -67,6 +68,7 @@ __all__ = [
     "ProjectionAhead",
     "ProjectionError",
     "ProjectionOutdated",
+    "Rate",
     "RebuildUnderWay",
     "RequestError",
     "Run",

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from ..errors import DefinitionError
 from .call import Call
 from .handlers import Handler, read_handler
+from .rate import Rate, checked_concurrency, checked_rate
 from .retrying import DO_POLICY, UNDO_POLICY, Policy, RetryPolicy
 from .values import ValueType
 
@@ -70,6 +71,9 @@ class Action(Generic[In, Out]):
         retry: tenacity's, which errors are worth another attempt. Default: every `Exception`.
         on_unknown: what follows an attempt whose outcome nobody knows (timeout, crash, lost reply): `"retry"` with the
             same idempotency key, `"undo"`, or `"park"` for a person.
+        concurrency: how many attempts, of do and undo together, may be under way at once over all workers of a log;
+            None for no limit.
+        rate: how many attempts may begin in a span of time, over all workers likewise; None for no limit.
 
     Raises:
         DefinitionError: the name, a handler's signature or a keyword does not fit.
@@ -89,8 +93,12 @@ class Action(Generic[In, Out]):
         wait: Policy = DO_POLICY.wait,
         retry: Policy = DO_POLICY.retry,
         on_unknown: str = OnUnknown.RETRY,
+        concurrency: int | None = None,
+        rate: Rate | None = None,
     ) -> None:
         self.name = checked_name("action", name)
+        self.concurrency = checked_concurrency(name, concurrency)
+        self.rate = checked_rate(name, rate)
         self.irreversible = irreversible
         self.transactional = transactional
         self.on_unknown = _on_unknown(name, on_unknown)
@@ -170,6 +178,11 @@ class Action(Generic[In, Out]):
             raise DefinitionError(f"{read.label}: must take what the action takes")
         self.prober = Part(read, self.work.policy, self.work.timeout_seconds)
         return handler
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether its attempts wait for those of others, in whichever worker."""
+        return self.concurrency is not None or self.rate is not None
 
     def check(self) -> None:
         """Check that the definition is complete.
@@ -284,6 +297,8 @@ def action(
     wait: Policy = DO_POLICY.wait,
     retry: Policy = DO_POLICY.retry,
     on_unknown: str = OnUnknown.RETRY,
+    concurrency: int | None = None,
+    rate: Rate | None = None,
 ) -> _ActionDecorator:
     """Make an `Action` of the function below; the keywords are those of `Action`.
 
@@ -300,5 +315,7 @@ def action(
             "wait": wait,
             "retry": retry,
             "on_unknown": on_unknown,
+            "concurrency": concurrency,
+            "rate": rate,
         },
     )

@@ -14,6 +14,7 @@ from ..errors import AmendsError
 from . import (
     completion,
     follow,
+    limits,
     migrate,
     operate,
     quarantine,
@@ -37,6 +38,7 @@ _COMMANDS = (
     operate,
     signal,
     stats,
+    limits,
     verify,
     worker,
     serve,

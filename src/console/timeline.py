@@ -57,6 +57,7 @@ class Row:
     Attributes:
         standing: why its effect stands although the run was undone, or None.
         waived: who said that it needs no more undoing, and why; `""` if nobody did.
+        child: the run that the step is, where it is a saga's.
     """
 
     step: str
@@ -66,6 +67,7 @@ class Row:
     undo: tuple[Attempt, ...] = ()
     standing: e.RemainingWhy | None = None
     waived: str = ""
+    child: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Timeline:
         waits: where its saga waited, in the order in which the waits began.
         pivots: where it passed a point of no return.
         deadline: by when it was to have ended, or None.
+        parent: the run of which it is a step, or None.
     """
 
     run_id: str
@@ -111,6 +114,7 @@ class Timeline:
     waits: tuple[Wait, ...] = ()
     pivots: tuple[Pivot, ...] = ()
     deadline: datetime | None = None
+    parent: str | None = None
 
     @property
     def lines(self) -> "tuple[Row | Wait | Pivot, ...]":
@@ -151,6 +155,7 @@ def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
         waits=book.waits.all(book.end),
         pivots=tuple(book.pivots),
         deadline=state.deadline,
+        parent=state.parent,
     )
 
 
@@ -184,6 +189,7 @@ class _Draft:
     step: str
     action: str
     irreversible: bool
+    child: str | None
     doing: _Attempts = field(default_factory=_Attempts)
     undoing: _Attempts = field(default_factory=_Attempts)
     waived: str = ""
@@ -197,6 +203,7 @@ class _Draft:
             self.undoing.all(now),
             standing,
             self.waived,
+            self.child,
         )
 
 
@@ -232,7 +239,8 @@ class _Book:
                 self.notes.append(Note(at, "undone", f"on request, after it had completed: {_why_undone(event)}"))
                 self.failing_at = at
             case e.ActionStarted():
-                draft = self.drafts.setdefault(event.step, _Draft(event.step, event.action, event.irreversible))
+                fresh = _Draft(event.step, event.action, event.irreversible, event.child)
+                draft = self.drafts.setdefault(event.step, fresh)
                 draft.doing.start(event.attempt, at)
             case e.ActionSucceeded():
                 self.drafts[event.step].doing.stop(at, End.SUCCEEDED)

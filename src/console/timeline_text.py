@@ -24,6 +24,10 @@ def timeline_text(timeline: Timeline, paint: Paint) -> str:
 
 def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
     yield f"{paint.bold(plain(timeline.run_id))}  {plain(timeline.saga)} v{timeline.version}"
+    if timeline.parent is not None:
+        yield f"  {paint.dim('a step of run')}  {plain(timeline.parent)}"
+    if timeline.deadline is not None:
+        yield f"  {paint.dim('to have ended by')}  {timeline.deadline:%Y-%m-%d %H:%M:%S} UTC"
     table = _Table(timeline, paint)
     for line in timeline.lines:
         match line:
@@ -78,7 +82,8 @@ class _Table:
         count = f" at attempt {last.number}" if last.number > 1 else ""
         outcome = self._outcome(last, f"{last.end}{count}")
         took = seconds(last.stop - attempts[0].start).rjust(8)
-        yield f"  {row.step.ljust(self._step)}  {name}  {self._bar(attempts)}  {took}  {outcome}"
+        child = f"  {self._paint.dim('run')} {plain(row.child)}" if row.child is not None else ""
+        yield f"  {row.step.ljust(self._step)}  {name}  {self._bar(attempts)}  {took}  {outcome}{child}"
         if len(attempts) > 1 or last.error:
             for attempt in attempts:
                 yield self._attempt(attempt)

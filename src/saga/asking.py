@@ -7,11 +7,13 @@ step stops nothing else.
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from ..actions.values import JsonText, ValueType
-from ..errors import InvalidValue, LockRefused, SignalTimedOut, UnknownName
+from ..errors import InvalidValue, LockRefused, SignalTimedOut, UnknownName, ValueTooLarge
 from . import slots
+from .admission import Admission
 from .asked import Asked, AskedCommit, AskedLock, AskedRun, AskedStep, AskedWait
 from .children import SAGA_PREFIX, Children
 from .ids import child_run_id
@@ -66,7 +68,9 @@ class Settling:
 
 
 class HasChildren(Protocol):
-    """Whoever has what begins the runs that are steps of a run."""
+    """Whoever has what begins the runs that are steps of a run, and what holds back its attempts."""
+
+    admission: Admission | None
 
     @property
     def children(self) -> Children: ...  # noqa: D102
@@ -101,12 +105,14 @@ class Asking:
         self, driver: Drives, replay: Replay, registry: Registry, settling: Settling, under_way: HasChildren
     ) -> None:
         self._under_way = under_way
+        self._admission = under_way.admission
         self._driver = driver
         self._state = driver.state
         self.replay = replay
         self._registry = registry
         self._settling = settling
         self._taken_up = driver.state.version > 0
+        self._too_large: dict[str, ValueTooLarge] = {}
 
     async def one(self, asked: Asked) -> Any:
         """Return what came of a step or a wait, from the log if it is there, else by beginning it."""
@@ -171,7 +177,8 @@ class Asking:
         if self._knows(path) or state.failing is not None:
             return
         if isinstance(asked, AskedLock):
-            why = slots.refusal(state.slots, asked.key, is_alone=not (state.active or state.waits.open))
+            is_alone = not (state.active or state.waits.open or self.has_waiting)
+            why = slots.refusal(state.slots, asked.key, is_alone=is_alone)
             if why is not None:
                 raise LockRefused(f"lock {asked.key!r} (step {path}): {why}")
         elif state.slots.awaited is not None:
@@ -196,14 +203,44 @@ class Asking:
             self._ask(path, called, called.input.encode(called.value))
         except InvalidValue as error:
             raise named(error, path, called.name) from None
-        if path not in self._state.steps:
-            raise asyncio.CancelledError(_OVER)
-        self._driver.take_up(self.replay.take(path))
+        if path in self._state.steps:
+            self._driver.take_up(self.replay.take(path))
+        elif not self._waits(path):
+            raise self._too_large.pop(path, None) or asyncio.CancelledError(_OVER)
 
     def _ask(self, path: str, called: "_Called", text: JsonText) -> None:
         self._follow(self.replay.ask(path, called.name, called.input, text))
         if path not in self._state.steps:
-            self._driver.take(StepAsked(path, called.name, text, called.irreversible, called.child))
+            asked = StepAsked(path, called.name, text, called.irreversible, called.child)
+            admission = self._admission
+            if admission is None or not (admission.limits(called.name) and admission.goes_forward):
+                self._driver.take(asked)
+            else:
+                begin, dropped = partial(self._begin_held, asked), partial(self._settling.wake, path)
+                admission.start(path, called.name, begin, dropped, is_new=True)
+
+    def _begin_held(self, asked: StepAsked) -> None:
+        """Begin a step that there is a permit for; whoever waits for it is told what is wrong with it."""
+        try:
+            self._driver.take(asked)
+        except ValueTooLarge as error:
+            self._too_large[asked.path] = error
+        if asked.path not in self._state.steps:
+            self._settling.wake(asked.path)
+
+    def _waits(self, path: str) -> bool:
+        """Whether the step at this path waits for its permit, with nothing of it on record."""
+        return self._admission is not None and self._admission.is_new(path)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether any step was asked for of which nothing is on record yet."""
+        return self._admission is not None and self._admission.has_new
+
+    def begin_anew(self) -> None:
+        """Forget what was asked for and is not on record: the function is called anew, and asks again."""
+        if self._admission is not None:
+            self._admission.drop_new()
 
     def _follow(self, divergence: str | None) -> None:
         if divergence is not None:
@@ -225,8 +262,10 @@ class Asking:
 
     async def _settled(self, path: str) -> None:
         state = self._state
-        while path in state.active or path in state.waits.open:
+        while path in state.active or path in state.waits.open or (self._admission and self._waits(path)):
             await self._settling.waiter(path)
+        if self._too_large and path in self._too_large:
+            raise self._too_large.pop(path)
         if not self._knows(path):
             raise asyncio.CancelledError(_OVER)  # It was asked for, but the run had been called off before.
 

@@ -16,6 +16,7 @@ from ..actions.call import Call, Outcome
 from ..actions.entering import Late, MakeCall, Raised, Returned, TimedOut, enter
 from ..actions.retrying import UNDO_POLICY
 from ..errors import InvalidValue, OutcomeUnknown
+from .admission import Admission
 from .events import ErrorInfo, UnknownWhy
 from .failures import describe
 from .host import Host
@@ -59,6 +60,7 @@ class Attempts:
         self._stragglers = host.stragglers
         self._substitute = host.substitute
         self._transacting = Transacting(state, host, durable_version)
+        self.admission: Admission | None = None
 
     async def do(self, step: Step, attempt: int, tell: Tell) -> DoMoment | Settled | None:
         """Enter the action's handler once, or find by its probe that an earlier attempt has landed.
@@ -144,7 +146,11 @@ class Attempts:
         self, part: Part, entering: Entering, moment_of: Callable[[Returned], M]
     ) -> "Entry | M | Settled | None":
         """Enter a handler in a transaction; what it returned is on record then, together with what it wrote."""
-        await self._host.may_enter()
+        await (
+            self._host.may_enter()
+            if self.admission is None
+            else self.admission.enter(entering.step, part.timeout_seconds)
+        )
         return await self._transacting.enter(
             part,
             entering.call,
@@ -176,7 +182,7 @@ class Attempts:
 
     async def _enter(self, part: Part, step: Step, values: tuple[Any, ...], call: MakeCall, late: Late) -> Entry | None:
         # Last of all: whoever waited for a straggler, or for a probe, may have been stopped meanwhile and lost the run.
-        await self._host.may_enter()
+        await (self._host.may_enter() if self.admission is None else self.admission.enter(step, part.timeout_seconds))
         return await self._entered(part, Entering(step, values, call, late))
 
     async def _entered(self, part: Part, entering: Entering) -> Entry | None:

@@ -64,6 +64,8 @@ class Calling:
     def begin_anew(self) -> None:
         """Call it again, over the run as it stands now: it had gone ahead on what others have made untrue."""
         self.call_off()
+        if self._asks is not None:
+            self._asks.begin_anew()
         self._replay.begin_anew(self._state)
         self._verdict = self._task = None
         self._run = self._new_run()
@@ -98,6 +100,8 @@ class Calling:
     def offer_verdict(self) -> None:
         """A saga that has returned completes when the last attempt that it did not wait for has ended."""
         if self._verdict and self._state.status is RunStatus.RUNNING and not self._state.active:
+            if self._asks is not None and self._asks.has_waiting:
+                return
             verdict, self._verdict = self._verdict, None
             self._conclude(verdict)
 

@@ -4,16 +4,14 @@ Whoever has something to say to a run appends it, and rings. The worker that has
 among what it reads says that the run is no longer its own (decision record 030).
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import fields
 
-from ..errors import AppendConflict, LogUnavailable
+from ..errors import AppendConflict
 from .events import Event, RunClaimed, RunStarted
 from .host import Host
+from .log.patience import until_answered
 from .state import RunState, evolve, fold
-
-PAUSE_SECONDS = 1.0
 
 
 async def written_by_others(host: Host, state: RunState, version: int) -> Sequence[Event]:
@@ -22,22 +20,18 @@ async def written_by_others(host: Host, state: RunState, version: int) -> Sequen
     Raises:
         AppendConflict: one of the events behind `version` is a claim.
     """
-    while True:
-        try:
-            events = theirs = await _read(host, state.run_id, version)
-            if theirs and state.version != version:
-                events = await _read(host, state.run_id, 0)
-                theirs = events[version:]
-        except LogUnavailable:
-            await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            if any(isinstance(event, RunClaimed) for event in theirs):
-                raise AppendConflict(state.run_id, version)
-            return events
+    events = theirs = await _read(host, state.run_id, version)
+    if theirs and state.version != version:
+        events = await _read(host, state.run_id, 0)
+        theirs = events[version:]
+    if any(isinstance(event, RunClaimed) for event in theirs):
+        raise AppendConflict(state.run_id, version)
+    return events
 
 
 async def _read(host: Host, run_id: str, after_version: int) -> Sequence[Event]:
-    return [host.codec.decode(record) for record in await host.log.read(run_id, after_version)]
+    records = await until_answered(lambda: host.log.read(run_id, after_version))
+    return [host.codec.decode(record) for record in records]
 
 
 def refold(state: RunState, events: Sequence[Event], version: int) -> Sequence[Event]:

@@ -8,22 +8,22 @@ A parent that waits for its runs gives its place to others, so that parents can 
 import asyncio
 from typing import Any
 
-from ..actions.values import JsonText
-from ..errors import AppendConflict, LogUnavailable, RunConflict, UnknownName
+from ..errors import AppendConflict, RunConflict, UnknownName
 from .definition import Saga
 from .events import ErrorInfo, FailingReason, RunStarted, RunStatus
 from .failures import describe
 from .host import Host
+from .log.patience import until_answered
 from .moments import AttemptFailed, AttemptSucceeded, SagaFailed, Undo, UndoFailed, UndoSucceeded
 from .sameness import check_same
-from .standing import standing_of_start
+from .starting import start_for_anybody
 from .state import RunState, Step
 
 SAGA_PREFIX = "saga:"
 """What the action of a step that is a run begins with; the saga's name follows."""
 
 PAUSE_SECONDS = (0.05, 5.0)
-"""First and longest pause between two looks at a run that is parked, or at a log that does not answer."""
+"""First and longest pause between two looks at a run that is parked."""
 
 
 class Children:
@@ -53,7 +53,8 @@ class Children:
         """Start the run of a step, unless it was started before, and say how it ended."""
         assert step.child is not None
         try:
-            if not await self._started(step, step.child):
+            child = step.child
+            if not await until_answered(lambda: self._started(step, child)):
                 return _failed(step, attempt, "Cancelled", "the run was called off before this step's run was started")
         except RunConflict as error:
             return AttemptFailed(step.path, attempt, describe(error), None)
@@ -67,7 +68,8 @@ class Children:
         assert step.child is not None
         moment = Undo(by=f"run {self._state.run_id}", reason=f"its step {step.path} is undone")
         try:
-            await self._asked_until_answered(step.child, moment)
+            child = step.child
+            await until_answered(lambda: self._host.runs.command(child, moment))
             ended = await self._ended(step.child, is_work=False)
         except UnknownName:
             return UndoSucceeded(step.path, attempt)  # It was never started.
@@ -79,49 +81,36 @@ class Children:
     async def _started(self, step: Step, child: str) -> bool:
         """Start the run of a step; returns whether there is one. A failing run starts none."""
         saga = self._sagas.get(step.path)
-        pauses = _Pauses()
-        while True:
-            try:
-                if saga is None or self._called_off.is_set():
-                    return bool(await self._host.log.read(child))
-                return await self._start(child, saga, step.input)
-            except LogUnavailable:
-                await pauses.next()
-
-    async def _start(self, child: str, saga: Saga[Any, Any], text: JsonText) -> bool:
+        if saga is None or self._called_off.is_set():
+            return bool(await self._host.log.read(child))
         state, host = self._state, self._host
         started = RunStarted(
             occurred_at=host.clock.now(),
             saga=saga.name,
             saga_version=saga.version,
-            input=text,
+            input=step.input,
             tags=state.tags,
             parent=state.run_id,
             trace=state.trace,
             locks=state.slots.keys or None,
         )
         try:
-            await host.log.append(child, 0, [host.codec.encode(started)], standing_of_start(started))
+            await start_for_anybody(host, child, started)
         except AppendConflict:
             check_same(child, await host.runs.state(child), started)
-        else:
-            host.observers.recorded_start(child, started)
         return True
 
     async def _ended(self, child: str, *, is_work: bool) -> RunState:
         """Wait for a run's end; one that is parked is waited for, and one that is called off is cancelled."""
         self._lend()
         try:
-            pauses = _Pauses()
+            pause, longest = PAUSE_SECONDS
             while True:
-                try:
-                    state = await self._at_rest(child, may_cancel=is_work)
-                except LogUnavailable:
-                    pass
-                else:
-                    if state.status.ended:
-                        return state
-                await pauses.next()
+                state = await until_answered(lambda: self._at_rest(child, may_cancel=is_work))
+                if state.status.ended:
+                    return state
+                await asyncio.sleep(pause)
+                pause = min(longest, pause * 2)
         finally:
             self._take_back()
 
@@ -142,16 +131,6 @@ class Children:
         error = _error("Cancelled", f"run {self._state.run_id!r}, of which it is a step, does nothing new any more")
         await self._host.runs.command(child, SagaFailed(FailingReason.CANCELLED, error, by=f"run {self._state.run_id}"))
 
-    async def _asked_until_answered(self, child: str, moment: Undo) -> None:
-        pauses = _Pauses()
-        while True:
-            try:
-                await self._host.runs.command(child, moment)
-            except LogUnavailable:
-                await pauses.next()
-            else:
-                return
-
     def _lend(self) -> None:
         self._awaited_count += 1
         if self._awaited_count == 1:
@@ -161,18 +140,6 @@ class Children:
         self._awaited_count -= 1
         if not self._awaited_count:
             self._host.places.take()
-
-
-class _Pauses:
-    """Longer and longer pauses."""
-
-    def __init__(self) -> None:
-        self._seconds, self._longest = PAUSE_SECONDS
-
-    async def next(self) -> None:
-        """Wait for the next one."""
-        await asyncio.sleep(self._seconds)
-        self._seconds = min(self._longest, self._seconds * 2)
 
 
 def _failed(step: Step, attempt: int, kind: str, message: str) -> AttemptFailed:

@@ -1,6 +1,7 @@
 """The object that a service holds: it starts runs, hosts them, and finds them again."""
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -15,6 +16,7 @@ from .handle import RunHandle
 from .host import Host
 from .hosting import Hosting
 from .ids import checked_deadline, checked_run_id, checked_tags, new_run_id
+from .limits import limits_of
 from .log.open import open_log
 from .log.port import Backlog, Log
 from .observers import Observers
@@ -23,8 +25,8 @@ from .places import Places
 from .registry import Registry
 from .runs import Runs
 from .sameness import check_same
-from .slots import limits_of
-from .standing import standing_of_start
+from .slots import saga_limits
+from .starting import start_for_anybody
 from .state import RunState
 from .surroundings import Surroundings
 from .transacting import check_transactional
@@ -96,6 +98,7 @@ class Coordinator:
         self._drain_seconds = drain_seconds
         self.max_running = max_running
         self._hosting: Hosting | None = None
+        self._start_numbers = count(1)
         self.runs = Runs(lambda: (self._host, self._opened()))
 
     def __repr__(self) -> str:
@@ -127,6 +130,7 @@ class Coordinator:
             self.runs,
             Places(self.max_running),
             substitute=around.substitute,
+            limits=limits_of(self._registry.actions.values(), self._log, worker) if self.max_running else None,
             observers=self._observers,
         )
         heart = around.heart(self._log.pulse(worker, self._lease_seconds), self._lease_seconds)
@@ -301,7 +305,7 @@ class Coordinator:
                 tags=tags,
                 deadline=checked_deadline(now, deadline_seconds),
                 trace=start.trace,
-                limits=limits_of(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
+                limits=saga_limits(saga.name, saga.concurrency, saga.concurrency_per_tag, tags) or None,
             )
             if connection is not None:
                 start.trace = await enlist(self._host, connection, run_id, started)
@@ -319,9 +323,7 @@ class Coordinator:
                 check_same(run_id, driver.state, started)
                 await driver.acknowledged.wait()
                 return driver.state.trace
-            standing = standing_of_start(started)
-            await self._log.append(run_id, 0, [self._codec.encode(started)], standing)
-            self._observers.recorded_start(run_id, started)
+            await start_for_anybody(self._host, run_id, started)
             return started.trace
         except AppendConflict:
             state = await self.runs.state(run_id)
@@ -331,7 +333,12 @@ class Coordinator:
     async def _host_new(self, hosting: Hosting, run_id: str, saga: Saga[Any, Any], started: RunStarted) -> Driver:
         def make() -> Driver:
             driver = Driver(self._host, RunState(run_id), saga)
-            driver.record(started, RunClaimed(occurred_at=started.occurred_at, worker=hosting.worker, epoch=1))
+            # Numbered, or a start that is repeated in the very instant of the first one would be its very bytes. The
+            # log would take it for that one, and a run that is over by then would be begun once more.
+            number = next(self._start_numbers)
+            driver.record(
+                started, RunClaimed(occurred_at=started.occurred_at, worker=hosting.worker, epoch=1, start=number)
+            )
             return driver
 
         hosted = hosting.drivers.get(run_id)

@@ -122,7 +122,7 @@ class Driver:
 
     def _proceed(self) -> None:
         """Decide what follows from where the run stands."""
-        while not self._draining and may_proceed(self.state):
+        while not self._draining and may_proceed(self.state) and not self._under_way.holds_back:
             events = decide(self.state, m.PROCEED, self._host.clock.now())
             if not events:
                 break
@@ -258,8 +258,7 @@ class Driver:
     def _follow(self, events: Iterable[Event]) -> None:
         """Carry out what events oblige to that are durable now."""
         for event in events:
-            effect = effect_of(event)
-            if effect is not None:
+            if (effect := effect_of(event)) is not None:
                 self._carry_out(effect)
 
     def _lets_go_until(self) -> datetime | None:
@@ -301,6 +300,7 @@ class Driver:
             self._notice(event)
         for moment in moments:
             self._take_result(moment)
+        self._under_way.reconcile()
         self._settling.wake_all()
         self._proceed()
         self._outbox.wait_for(self.state.version)
@@ -372,13 +372,13 @@ class Driver:
         """Start nothing more, wait until the attempts under way have ended and are on record, and stop."""
         self._draining = True
         self._calling.call_off()
+        self._under_way.withdraw()
         self._outbox.withdraw(STARTS)
         self._note_drained()
         await self._drained.wait()
 
     def _note_drained(self) -> None:
-        is_idle = self._wakeup is not None and not self._outbox
-        if self._draining and is_idle and not self._under_way.has_attempts:
+        if self._draining and self._wakeup and not (self._outbox or self._under_way.has_attempts):
             self._drained.settle(None)
 
     def lose(self) -> None:

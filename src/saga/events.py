@@ -150,6 +150,8 @@ class RunClaimed(Event):
     epoch: int
     lapsed: bool = False
     """The owner before had fallen silent: it died, or the run killed it."""
+    start: int | None = None
+    """Which of its worker's starts it comes with: no two of them are the same bytes, not even of one instant."""
 
 
 class ActionStarted(Event):

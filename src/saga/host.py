@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..actions.threads import Threads
 from ..clock import Clock
 from .codec import EventCodec
+from .limits import Limits
 from .log.port import Log
 from .observers import Observers
 from .places import Places
@@ -33,6 +34,7 @@ class Host:
         places: of the runs that are hosted here.
         may_enter: awaited before each entry into a handler; returns when this worker's lease holds.
         substitute: see `Surroundings`.
+        limits: of this worker's actions; None if none has any.
     """
 
     log: Log
@@ -44,6 +46,7 @@ class Host:
     places: Places
     may_enter: Callable[[], Awaitable[None]] = _always
     substitute: Substitute | None = None
+    limits: Limits | None = None
     observers: Observers = field(default_factory=Observers)
     stragglers: Stragglers = field(default_factory=Stragglers)
     turns: Turns = field(default_factory=Turns)

@@ -65,6 +65,8 @@ class Hosting:
         self._named: set[tuple[str, int]] = set()
         self.draining = False
         host.may_enter = self.may_enter
+        if host.limits is not None:
+            host.limits.lapses = lambda: heart.lapses if heart.alive else None
 
     def figures(self) -> Figures:
         """Return what can be counted at any time, from any thread."""
@@ -335,6 +337,8 @@ class Hosting:
 
     async def close(self) -> None:
         """Give up the lease and every run. Call it after `drain`."""
+        if self._host.limits is not None:
+            await self._host.limits.close()
         if self._max_running:
             await self._heart.stop()
         try:

@@ -78,10 +78,15 @@ class Runs:
             await hosting.until_hosted(run_id, pause)
             pause = min(WAITING_POLL_SECONDS if state.only_waits else longest, pause * 2)
 
-    async def command(self, run_id: str, moment: Moment) -> RunState:
+    async def command(self, run_id: str, moment: Moment, read: RunState | None = None) -> RunState:
         """Carry out what a person says to a run, wherever it is hosted, and return it as it then stands.
 
         Where nothing follows from `moment`, the run stays as it is.
+
+        Args:
+            run_id: the run.
+            moment: what is said.
+            read: the run, if the caller has just read it; it is changed.
         """
         while True:
             host, hosting = self.opened()
@@ -91,7 +96,7 @@ class Runs:
                     driver.take(moment)
                     await driver.durable()
                     return driver.state
-                state = await self.state(run_id)
+                state, read = read or await self.state(run_id), None
                 events = decide(state, moment, host.clock.now())
                 return await self._append(host, state, events) if events else state
             except (AppendConflict, LetGo):
@@ -99,11 +104,15 @@ class Runs:
 
     async def signal(self, run_id: str, name: str, payload: object, *, by: str, key: str) -> None:
         """Record a signal, unless the run has one of this key; see `RunHandle.signal`."""
-        host, _ = self.opened()
-        state = await self.state(run_id)
+        host, hosting = self.opened()
+        driver = hosting.drivers.get(run_id)
+        if driver is not None and driver.takes_commands and driver.acknowledged.done():
+            state, read = driver.state, None
+        else:
+            state = read = await self.state(run_id)
         saga = host.registry.recorded_saga(state.saga, state.saga_version)
         text = _encoded(saga.signals if saga else None, name, payload)
-        state = await self.command(run_id, Signal(name, text, by, key))
+        state = await self.command(run_id, Signal(name, text, by, key), read)
         received = state.waits.received.get(key)
         if received is None:
             raise CommandRefused(run_id, state.status, "nobody would hear a signal")

@@ -26,7 +26,7 @@ def is_limit(taken: e.SlotTaken) -> bool:
     return taken.step.startswith(BEFORE_ALL)
 
 
-def limits_of(
+def saga_limits(
     saga: str, concurrency: int | None, per_tag: Mapping[str, int], tags: Mapping[str, str]
 ) -> tuple[e.Limit, ...]:
     """Return what a run of a saga is to have before it begins, in the order in which it asks.

@@ -24,6 +24,10 @@ class Stragglers:
         """Whether anything of this run is still running."""
         return any(of_run == run_id for of_run, _ in self._running)
 
+    def of(self, run_id: str, path: str) -> "frozenset[asyncio.Future[Any]]":
+        """Return what of this step is still running."""
+        return frozenset(self._running.get((run_id, path), ()))
+
     async def end(self, run_id: str, path: str, limit_seconds: float | None) -> bool:
         """Wait until nothing of this step is still running, for so long at most; returns whether it is so."""
         running = self._running.get((run_id, path))

@@ -8,7 +8,6 @@ Whoever has lost the run meanwhile finds the new owner's claim before its own re
 wrote vanishes with it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,20 +16,18 @@ from typing import Any, TypeVar, cast
 
 from ..actions.action import Action, Part
 from ..actions.entering import Late, MakeCall, Raised, Returned, TimedOut
-from ..errors import AppendConflict, DefinitionError, LogUnavailable, ValueTooLarge
+from ..errors import AppendConflict, DefinitionError, ValueTooLarge
 from .decisions import decide
 from .events import ErrorInfo, Event, RunAbandoned, RunClaimed
 from .failures import describe
 from .host import Host
+from .log.patience import until_answered
 from .log.port import Log, Record
 from .log.transactions import Transaction, lending
 from .moments import AttemptFailed, AttemptSucceeded, AttemptUnknown, UndoFailed, UndoSucceeded
 from .state import RunState
 
 __all__ = ["Settled", "Transacting", "check_transactional"]
-
-PAUSE_SECONDS = 1.0
-"""How long to wait before a database that does not answer is asked again."""
 
 M = TypeVar("M", bound=AttemptSucceeded | AttemptFailed | AttemptUnknown | UndoSucceeded | UndoFailed)
 Entry = Returned | Raised | TimedOut
@@ -115,16 +112,11 @@ class Transacting:
         log = lending(self._host.log)
         assert log is not None, "checked when the coordinator was built"
         assert part.timeout_seconds is not None, "checked as well"
+        plain, seconds = not part.handler.is_async, part.timeout_seconds
         async with AsyncExitStack() as stack:
-            while True:
-                try:
-                    lent = log.transaction(plain=not part.handler.is_async, timeout_seconds=part.timeout_seconds)
-                    transaction = await stack.enter_async_context(lent)
-                except LogUnavailable:
-                    await asyncio.sleep(PAUSE_SECONDS)
-                else:
-                    break
-            yield transaction
+            yield await until_answered(
+                lambda: stack.enter_async_context(log.transaction(plain=plain, timeout_seconds=seconds))
+            )
 
     async def _succeeded(self, transaction: Transaction, moment: M) -> Raised | M | Settled:
         events = decide(self._state, moment, self._host.clock.now())
@@ -171,14 +163,9 @@ class Transacting:
 
     async def _landed(self, transaction: Transaction, version: int, records: Sequence[Record]) -> bool:
         """Find out how a commit went whose reply we never had. Asks until the database answers."""
-        while True:
-            try:
-                await transaction.ended()
-                stored = await self._host.log.read(self._state.run_id, version)
-            except LogUnavailable:
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return stored[: len(records)] == list(records)
+        await until_answered(transaction.ended)
+        stored = await until_answered(lambda: self._host.log.read(self._state.run_id, version))
+        return stored[: len(records)] == list(records)
 
     def _lost(self, path: str) -> Settled:
         return Settled(path, describe(AppendConflict(self._state.run_id, self._durable_version())))

@@ -6,8 +6,10 @@ Both begin because a durable event obliges to it, and end in a moment for the dr
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from .admission import Admission, NotAdmitted
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
 from .children import Children
 from .host import Host
@@ -64,11 +66,21 @@ class UnderWay:
         self._entered: dict[str, asyncio.Task[None]] = {}
         """The attempts under way, by step; without those that became stragglers."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.admission: Admission | None = None
+        """Where attempts of limited actions wait; most workers have none such, and need nothing made for them."""
+        if host.limits is not None:
+            self.admission = Admission(state, host.limits, host.stragglers, host.may_enter, told.broke_off)
+            attempts.admission = self.admission
 
     @property
     def has_attempts(self) -> bool:
-        """Whether any attempt is under way."""
-        return bool(self._entered)
+        """Whether any attempt is under way, or waits to be."""
+        return bool(self._entered) or (self.admission is not None and self.admission.has_starts)
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a step was asked for of which nothing is on record, because it waits for its permit."""
+        return self.admission is not None and self.admission.goes_forward and self.admission.has_new
 
     @property
     def children(self) -> Children:
@@ -79,8 +91,20 @@ class UnderWay:
 
     def call_off(self) -> None:
         """Cancel the runs that are steps of this one, which does nothing new any more."""
+        if self.admission is not None:
+            self.admission.drop_all()
         if self._children is not None:
             self._children.call_off()
+
+    def withdraw(self) -> None:
+        """Begin nothing more that waits to be begun."""
+        if self.admission is not None:
+            self.admission.withdraw()
+
+    def reconcile(self) -> None:
+        """Give back what attempts had that are not made after all."""
+        if self.admission is not None:
+            self.admission.reconcile()
 
     def do(self, path: str, attempt: int) -> None:
         """Enter the handler of a step, or begin the run that it is."""
@@ -113,7 +137,15 @@ class UnderWay:
     def wait(self, at: datetime, moment: RetryDue | UndoDue | TimerDue) -> None:
         """Tell `moment` at this time."""
         if self._told is not None:
-            self.call(at, moment.path, self._told.take, moment)
+            action = self._state.steps[moment.path].action if isinstance(moment, RetryDue) else ""
+            is_held = self.admission is not None and self.admission.limits(action)
+            self.call(at, moment.path, self._begin if is_held else self._told.take, moment)
+
+    def _begin(self, moment: RetryDue | UndoDue | TimerDue) -> None:
+        """Tell of a further attempt when there is a permit for it."""
+        if self._told is not None and self.admission is not None:
+            decide, action = partial(self._told.take, moment), self._state.steps[moment.path].action
+            self.admission.start(moment.path, action, decide, lambda: None, is_new=False)
 
     def call(self, at: datetime, key: str, call: Callable[[T], None], argument: T) -> None:
         """Call something at this time, unless `stop` comes first. Each key has one timer.
@@ -138,6 +170,7 @@ class UnderWay:
         self._timers.clear()
         for task in self._entered.values():
             task.cancel()
+        self.withdraw()
 
     def _enter(self, entry: Entry, path: str, attempt: int) -> None:
         self._entered[path] = self._loop.create_task(self._attempt(entry, path, attempt))
@@ -145,15 +178,24 @@ class UnderWay:
     async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
         try:
             moment = await entry(self._state.steps[path], attempt, self._ended)
+        except NotAdmitted:
+            self._entered.pop(path, None)
+            if self._told is not None:
+                self._told.look()
         except Exception as error:
             if self._told is not None:
                 self._told.broke_off(path, error)
         else:
             if moment is not None:
                 self._ended(moment)
+        finally:
+            if self.admission is not None:
+                self.admission.left(path, asyncio.current_task())
 
     def _ended(self, moment: DoMoment | UndoMoment | Settled) -> None:
-        self._entered.pop(moment.path, None)
+        task = self._entered.pop(moment.path, None)
+        if self.admission is not None and task is not None and task is not asyncio.current_task():
+            self.admission.late(task)
         if self._told is None:
             return
         if isinstance(moment, Settled):

@@ -114,6 +114,7 @@ class ClusterChecks:
         for run_id, owner, claimant in self._log.untimely:
             what = f"{claimant} claims it while the lease of {owner} holds"
             found.append((run_id, Violation("claims_wait_for_the_lapse", what)))
+        found += ((run_id, Violation("limits_are_kept", what)) for run_id, what in self._journal.over_limits)
         unasked = [run_id for run_id in self._log.run_ids if run_id not in self._wanted and not self._is_child(run_id)]
         return found + [(run_id, Violation("nothing_by_itself", "nobody asked for it")) for run_id in unasked]
 

@@ -13,6 +13,7 @@ from ..errors import OutcomeUnknown, SimulatedFailure
 from .entry import ENTRY, Entry
 from .journal import Entered, Journal
 from .ledger import Kind, Ledger
+from .limit_watch import LimitWatch
 from .plan import HandlerFault, HandlerMode, Plan
 from .scenario import Entrance, Scenario
 from .virtual_time import VirtualClock
@@ -54,6 +55,8 @@ class FaultyHandlers:
         self._journal = journal
         self._clock = clock
         self._counts: Counter[tuple[str, Kind]] = Counter()
+        actions = (action for scenario in scenarios for action in scenario.actions)
+        self._watch = LimitWatch(actions, journal, clock)
 
     def substitute(self, threads: VirtualThreads, handler: Handler, call: Call) -> Handler:
         """Return what is entered in the place of `handler`, for one call in the process of these threads."""
@@ -65,8 +68,12 @@ class FaultyHandlers:
         where = (entrance.kind, entrance.action, call.step, number, fault, call.run_id)
         self._journal.add(Entered(self._clock.seconds, worker, *where))
         version = self._ledger.log_version(call.run_id)
+        if not self._ledger.closed:
+            self._watch.entered(worker, entrance.kind, entrance.action, call)
         entry = Entry(entrance.kind, entrance.action, call, self._ledger, threads, worker, version)
-        perform = _Performance(entrance, entry, fault, self._errors.get(entrance.action), self._delays(entrance))
+        error, delays = self._errors.get(entrance.action), self._delays(entrance)
+        perform = _Performance(entrance, entry, fault, error, delays)
+        perform.watch = self._watch
         return replace(entrance.handler, function=perform.asynchronous if entrance.handler.is_async else perform.plain)
 
     def break_next(self, action: str, mode: HandlerMode, kind: Kind, count: int) -> None:
@@ -97,6 +104,8 @@ class FaultyHandlers:
 
 class _Performance:
     """One entry into a handler, as the plan wants it."""
+
+    watch: LimitWatch
 
     def __init__(
         self,
@@ -132,7 +141,7 @@ class _Performance:
             self._complain()
             return result
         finally:
-            entry.ledger.left(entry.kind, entry.action, entry.call)
+            self._leave()
 
     def plain(self, *args: Any, **keywords: Any) -> Any:
         """Perform where the engine expects a thread: at once, and the result comes when the time is spent."""
@@ -150,8 +159,13 @@ class _Performance:
             self._complain()
             return result
         finally:
-            entry.ledger.left(entry.kind, entry.action, entry.call)
+            self._leave()
             ENTRY.reset(token)
+
+    def _leave(self) -> None:
+        entry = self._entry
+        entry.ledger.left(entry.kind, entry.action, entry.call)
+        self.watch.left(entry.worker, entry.kind, entry.action, entry.call)
 
     def _complain(self) -> None:
         what = f"{self._entry.kind} of {self._entry.action}"

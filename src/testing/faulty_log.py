@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import LogUnavailable
+from ..saga.log.limits import Grant, Need
 from ..saga.log.memory import MemoryLog
 from ..saga.log.port import Pulse, Record, Standing
 from .journal import Appended, Journal
@@ -49,6 +50,7 @@ class FaultyLog(MemoryLog):
         self._mended_count = 0
         self._is_elsewhere = False
         self._elsewhere_count = 0
+        self._unanswered_count = 0
         self._beats: dict[str, float] = {}
 
     # Faults by verb
@@ -86,6 +88,7 @@ class FaultyLog(MemoryLog):
     def note_beat(self, worker: str) -> None:
         """Note that a worker renews its lease."""
         self._beats[worker] = self._clock.seconds
+        self._journal.beat(worker, self._clock.seconds, self._roster._leases[worker])  # noqa: SLF001
 
     def answer(self) -> None:
         """Do nothing, if it answers.
@@ -158,6 +161,19 @@ class FaultyLog(MemoryLog):
         await asyncio.sleep(0)
         if mode in _FAILS:
             raise LogUnavailable(f"simulated: {mode}")
+
+    async def release(self, worker: str) -> None:
+        """See `Log.release`."""
+        await super().release(worker)
+        self._journal.released(worker)
+
+    async def share(self, need: Need) -> Grant:
+        """See `Log.share`. Every other ask that a silent log does not answer is carried out all the same."""
+        if self.is_silent and not self._is_elsewhere:
+            self._unanswered_count += 1
+            if self._unanswered_count % 2:
+                self._limits.share(need)
+        return await super().share(need)
 
     def pulse(self, worker: str, lease_seconds: float) -> Pulse:
         """See `Log.pulse`."""

@@ -104,11 +104,14 @@ class Journal:
         happenings: in order.
         fired: the faults that struck, each once, in order.
         written: the numbers of the appends that the log took, or found that it had.
+        over_limits: where the limit of an action was not kept, as run ids and words.
     """
 
     happenings: list[Happening] = field(default_factory=list)
     fired: list[Fault] = field(default_factory=list)
     written: set[int] = field(default_factory=set)
+    over_limits: list[tuple[str, str]] = field(default_factory=list)
+    _leases: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def add(self, happening: Happening) -> None:
         """Note something."""
@@ -116,6 +119,21 @@ class Journal:
         fault = happening.fault
         if fault is not None and fault not in self.fired:
             self.fired.append(fault)
+
+    def beat(self, worker: str, now: float, until: float) -> None:
+        """Note that a lease holds from now until then; another one, if the one before has lapsed."""
+        number, lasted = self._leases.get(worker, (0, now))
+        self._leases[worker] = (number + (lasted <= now), until)
+
+    def released(self, worker: str) -> None:
+        """Note that a process gives up its lease."""
+        number, _ = self._leases.get(worker, (0, 0.0))
+        self._leases[worker] = (number, float("-inf"))
+
+    def lease(self, worker: str, now: float) -> int:
+        """Return which of its leases a process has, from 1; 0 if it has none that holds."""
+        number, until = self._leases.get(worker, (0, now))
+        return number if now < until else 0
 
     def of(self, run_id: str) -> "Journal":
         """Return what concerns one run, with what happened to the processes that had to do with it."""

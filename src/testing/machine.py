@@ -198,6 +198,12 @@ class SagaMachine(RuleBasedStateMachine):
         """Cancel a run, at the process that has it or at another one."""
         self.cluster.cancel(run_id, at=at)
 
+    @precondition(lambda self: bool(self._running()) and bool(self._running_runs()))
+    @rule(run_id=_one_of(_running_runs), at=st.none() | _one_of(_running))
+    def abandon(self, run_id: str, at: str | None) -> None:
+        """Abandon a run, at the process that has it or at another one."""
+        self.cluster.abandon(run_id, at=at)
+
     @precondition(lambda self: bool(self._running()) and bool(self._completed()))
     @rule(run_id=_one_of(_completed), at=_one_of(_running))
     def undo(self, run_id: str, at: str) -> None:

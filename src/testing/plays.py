@@ -8,6 +8,7 @@ from tenacity import stop_after_attempt, wait_fixed
 
 from ..actions.action import Action
 from ..actions.call import Call, Outcome
+from ..actions.rate import Rate
 from ..errors import OutcomeUnknown
 from .entry import ENTRY, Entry, spend
 from .ledger import Kind
@@ -81,6 +82,8 @@ class Step:
         undo_attempts: how many its undo has.
         seconds: how long its handlers take.
         wait_seconds: how long it waits after an attempt, of its undo too.
+        concurrency: as an action's.
+        rate: as an action's.
     """
 
     name: str
@@ -93,6 +96,8 @@ class Step:
     undo_attempts: int = 6
     seconds: float = 0.0
     wait_seconds: float = 1.0
+    concurrency: int | None = None
+    rate: Rate | None = None
 
     def __repr__(self) -> str:
         told = (
@@ -113,6 +118,8 @@ def action_of(step: Step) -> Action[str, str]:
         stop=stop_after_attempt(step.attempts),
         wait=wait_fixed(step.wait_seconds),
         on_unknown=step.on_unknown,
+        concurrency=step.concurrency,
+        rate=step.rate,
     )
     if step.undo is not None:
         stop = stop_after_attempt(step.undo_attempts)

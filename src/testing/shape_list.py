@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..actions.rate import Rate
 from ..saga.events import RunStatus
 from .plays import HANGS, LANDS_AND_HANGS, LATE, LOSES, OK, RAISES, VANISHES, Step
 from .shapes import Block, Commit, Hear, How, Lock, Node, Shape, Sleep, par, seq
@@ -229,8 +230,33 @@ _LOCKED = (
     _done("two-at-a-time-with-a-lock", seq(Lock(("user",)), Step("a", seconds=1.0)), concurrency=2),
 )
 
+
+def _permits(name: str = "p", concurrency: int = 1, **more: Any) -> Step:
+    return Step(name, concurrency=concurrency, seconds=1.0, **more)
+
+
+_LIMITED = (
+    _done("permits-one-by-one", seq(par(_permits(), _permits(), _permits()), *_ok("b"))),
+    _done("permits-two-by-two", par(*(_permits(concurrency=2) for _ in range(4)))),
+    _done("permits-flaky", par(_permits(do=(RAISES,)), _permits(do=(RAISES,)))),
+    _undone("permits-undone-one-by-one", seq(par(_permits(), _permits()), _fails())),
+    _undone("permits-dropped-when-it-fails", par(_permits(), _permits(), _fails(), _permits())),
+    _undone("permits-undo-flaky", seq(par(*(_permits(undo=(RAISES,)),) * 2), _fails())),
+    _done("permits-late", seq(par(_permits(do=(LATE,)), _permits(do=(LATE,)))), settle_seconds=20.0),
+    _done("permits-plain", par(_permits(plain=True), _permits(plain=True))),
+    _done("permits-probed", par(_permits(do=(LOSES,), probe=True), _permits(do=(LOSES,), probe=True))),
+    _done("permits-detached", seq(*_ok("a"), Block(How.DETACHED, (_permits(), _permits())))),
+    _done("permits-beside-a-sleep", par(_permits(), seq(Sleep(30.0), *_ok("b")), _permits(), _permits())),
+    _undone("permits-caught-then-fails", seq(_caught(par(_permits(), _fails("g"), _permits())), _fails())),
+    _done("permits-past-its-commit", seq(*_ok("a"), Commit(), par(_permits(), _permits()))),
+    _done("rated", par(*(Step("r", rate=Rate(2, per_seconds=3.0)),) * 4)),
+    _done("rated-beside-a-sleep", par(seq(Sleep(30.0), *_ok("b")), *(Step("r", rate=Rate(2, per_seconds=3.0)),) * 4)),
+    _undone("rated-undone", seq(par(*(_permits("r", rate=Rate(2, per_seconds=3.0)),) * 2), _fails())),
+)
+
 SHAPES: tuple[Shape, ...] = (
-    _SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN + _WAITING + _COMMITTED + _LOCKED
+    *(_SEQUENCES + _PARALLEL + _CAUGHT + _IRREVERSIBLE + _UNKNOWN + _UNDOING + _PLAIN + _WAITING),
+    *(_COMMITTED + _LOCKED + _LIMITED),
 )
 
 

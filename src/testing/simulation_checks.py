@@ -65,11 +65,17 @@ def deadlines_are_kept(simulation: Simulation) -> Iterator[str]:
             yield f"step {event.step} began at {event.occurred_at}, and the deadline was {deadline}"
 
 
+def limits_are_kept(simulation: Simulation) -> Iterator[str]:
+    """I24: by those whose leases hold, no more attempts are under way, and no more begin, than the action allows."""
+    yield from (what for _, what in simulation.journal.over_limits)
+
+
 SIMULATION_INVARIANTS: tuple[Callable[[Simulation], Iterator[str]], ...] = (
     ends_as_it_should,
     holds,
     what_was_heard_is_on_record,
     deadlines_are_kept,
+    limits_are_kept,
 )
 
 

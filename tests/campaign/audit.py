@@ -21,6 +21,9 @@ LATE_SECONDS = 0.3
 AWAKE_SECONDS = 0.25
 """What a worker that was stopped may take, once it goes on, to end the entry that it was stopped in."""
 
+LATE_FOR_DEADLINE_SECONDS = 5.0
+"""A worker that was stopped, or whose database is away, may find out so late."""
+
 Starts = e.ActionStarted | e.CompensationStarted
 Results = e.ActionSucceeded | e.ActionFailed | e.ActionCompensated | e.CompensationFailed
 
@@ -54,6 +57,7 @@ def audit(facts: Facts) -> list[str]:
         results_are_the_owners,
         entered_in_time,
         undone_in_order,
+        deadlines_are_kept,
         effects_are_right,
     ):
         found += [f"{check.__name__}: {breach}" for breach in check(facts)]
@@ -64,12 +68,12 @@ def nobody_steals(facts: Facts) -> Iterator[str]:
     """A run changes hands when its owner has fallen silent or gone, or when a person has resumed it; else never.
 
     A worker whose lease had lapsed claims what it has anew: that changes nothing. A run that has waited may have been
-    let go of, and is whoever's claims it first then.
+    let go of, and is whoever's claims it first then; so is a completed run that a person has undone.
     """
     owner = resumed = None
     has_waited = False
     for event in facts.events:
-        if isinstance(event, e.RunResumed):
+        if isinstance(event, e.RunResumed) or _is_asked_undo(event):
             resumed = owner
         has_waited |= isinstance(event, e.TimerSet | e.SignalAwaited)
         if isinstance(event, e.RunClaimed):
@@ -140,20 +144,43 @@ def undone_in_order(facts: Facts) -> Iterator[str]:
             yield f"the undo of step {first} was entered before that of step {second} had ended"
 
 
+def deadlines_are_kept(facts: Facts) -> Iterator[str]:
+    """No run fails of its deadline before that, and none does anything new long after it."""
+    started = facts.events[0]
+    deadline = started.deadline if isinstance(started, e.RunStarted) else None
+    for event in facts.events:
+        failed = isinstance(event, e.RunFailing) and event.reason is e.FailingReason.DEADLINE
+        if failed and (deadline is None or event.occurred_at < deadline):
+            yield f"its deadline, {deadline}, was said to have passed at {event.occurred_at}"
+        if deadline is not None and isinstance(event, e.ActionStarted):
+            late_seconds = (event.occurred_at - deadline).total_seconds()
+            if late_seconds > LATE_FOR_DEADLINE_SECONDS:
+                yield f"step {event.step} was begun {late_seconds:.1f} s after the deadline"
+
+
 def effects_are_right(facts: Facts) -> Iterator[str]:
-    """I18: completed: each effect; compensated: none; else exactly those that remain."""
+    """I18: completed: each effect; compensated: none; else exactly those that remain.
+
+    Of what was under way when the run was abandoned, nobody can say it.
+    """
     last = facts.events[-1]
-    if not isinstance(last, e.RunCompleted | e.RunCompensated | e.RunParked):
+    if not isinstance(last, e.RunCompleted | e.RunCompensated | e.RunParked | e.RunAbandoned):
         yield f"it stands at {type(last).__name__}"
         return
     effects = standing(facts.lines)
     remaining = set() if isinstance(last, e.RunCompleted) else {item.step for item in last.remaining}
     for step in trace(facts.events).values():
         wanted = _wanted(step, kept=isinstance(last, e.RunCompleted) or step.path in remaining)
+        if isinstance(last, e.RunAbandoned) and step.undoing in ("running", "backoff"):
+            wanted = None
         (key,) = step.keys
         if wanted is not None and wanted is not (key in effects):
             how = f"{step.action}, {step.doing}, {step.undoing}"
             yield f"step {step.path} ({how}): its effect {'stands' if key in effects else 'is not there'}"
+
+
+def _is_asked_undo(event: e.Event) -> bool:
+    return isinstance(event, e.RunFailing) and event.reason is e.FailingReason.UNDONE
 
 
 def _wanted(step: Trace, *, kept: bool) -> bool | None:

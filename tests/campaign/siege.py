@@ -30,6 +30,9 @@ HEAL_SECONDS = 60.0
 STARTS_AT_ONCE = 6
 """How many runs a new worker is given to start itself."""
 
+DEADLINES = (None, None, None, None, None, 0.05, 0.3, 1.5, 30.0)
+"""Of runs that the client starts: some are passed, some only just, some never."""
+
 MENDABLE = (e.ParkReason.WORKERS_DIED, e.ParkReason.OUTCOME_UNKNOWN)
 """What a person can set going again here; an undo that always fails stays parked."""
 
@@ -123,7 +126,8 @@ class Siege:
 
     async def _start(self, start: Start) -> None:
         run_id, saga, value = start
-        await self.client.start(saga, value, run_id=run_id, here=False)
+        deadline_seconds = self.chance.choice(DEADLINES)
+        await self.client.start(saga, value, run_id=run_id, deadline_seconds=deadline_seconds, here=False)
         self._acknowledged.add(run_id)
         self.watch.unfinished.add(run_id)  # The watch may see it a moment later.
 
@@ -144,7 +148,7 @@ class Siege:
 
     async def heal(self) -> None:
         """Let all runs come to rest, with whoever is alive; as an operator, set going what only waits for one."""
-        self.people.may_cancel = False
+        self.people.may_command = False
         while self._again:
             await self._start(self._again.pop())
         # A start that a living worker has yet to make is not waited for: nobody was told of it.
@@ -155,9 +159,10 @@ class Siege:
                 break
             for run_id in parked:
                 self.totals.counts["resumed by an operator"] += 1
-                await self.client.handle(run_id).retry(by="campaign", reason="the faults are over")
-                self.watch.unfinished.add(run_id)
+                status = await self.client.handle(run_id).retry(by="campaign", reason="the faults are over")
                 self.watch.parked.pop(run_id, None)
+                if not status.ended:  # Else somebody has abandoned it meanwhile.
+                    self.watch.unfinished.add(run_id)
         await self.people.fall_silent()
         for run_id in sorted(self.watch.unfinished):
             self._breach(run_id, "liveness: it has not come to rest")
@@ -202,6 +207,9 @@ class Siege:
             self.totals.stories[run_id] = [*(f"{type(event).__name__} {event}" for event in events), *map(str, lines)]
         counts = self.totals.counts
         counts["runs"] += 1
+        counts["deadlines passed"] += any(
+            isinstance(event, e.RunFailing) and event.reason is e.FailingReason.DEADLINE for event in events
+        )
         counts["takeovers"] += sum(isinstance(event, e.RunClaimed) and event.lapsed for event in events)
         counts[_end(events[-1])] += 1
 
@@ -212,7 +220,7 @@ class Siege:
 def _end(event: e.Event) -> str:
     if isinstance(event, e.RunCompensated):
         return "partially compensated" if event.remaining else "compensated"
-    return "completed" if isinstance(event, e.RunCompleted) else "parked"
+    return {e.RunCompleted: "completed", e.RunAbandoned: "abandoned"}.get(type(event), "parked")
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ class Watch:
         claims_seen: when the claim of each epoch was seen (wall time, nanoseconds): by then it had been made.
         parked: the runs that are parked now, and why.
         unfinished: the runs that have not ended and are not parked.
+        completed: the runs that ever were completed, in that order.
     """
 
     def __init__(self, log: Log) -> None:
@@ -33,6 +34,7 @@ class Watch:
         self.claims_seen: dict[str, dict[int, int]] = defaultdict(dict)
         self.parked: dict[str, e.RunParked] = {}
         self.unfinished: set[str] = set()
+        self.completed: list[str] = []
         self._codec = EventCodec.from_environment(DEFAULT_PAYLOAD_LIMIT_BYTES)
         self._news = asyncio.Event()
 
@@ -56,8 +58,11 @@ class Watch:
             case e.RunParked():
                 self.unfinished.discard(run_id)
                 self.parked[run_id] = event
-            case e.RunCompleted() | e.RunCompensated():
+            case e.RunCompleted() | e.RunCompensated() | e.RunAbandoned():
                 self.unfinished.discard(run_id)
+                self.parked.pop(run_id, None)
+                if isinstance(event, e.RunCompleted):
+                    self.completed.append(run_id)
 
     def owned(self, worker: str) -> set[str]:
         """Return the unfinished runs that a worker has."""

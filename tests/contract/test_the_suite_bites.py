@@ -48,6 +48,10 @@ LOGS = """
             self._check_open()
             await asyncio.sleep(0)
 
+    class Generous(MemoryLog):
+        async def share(self, need):
+            return (await super().share(need))._replace(allowed=need.wanted, taken=need.wanted)
+
     class OnMemory(LogContract):
         shared_storage = False
 """
@@ -72,6 +76,10 @@ FOUND_BY = {
         "test_each_lease_has_its_own_length_and_the_newest_beat_counts",
     },
     "Mixed": {"test_a_release_gives_up_every_run_and_the_lease"},
+    "Generous": {
+        "test_workers_share_and_never_have_more_together",
+        "test_of_many_who_ask_at_once_all_together_get_what_there_is",
+    },
     "Restless": {"test_the_wait_ends_in_time_and_is_not_ended_by_what_is_no_work"},
 }
 
@@ -120,3 +128,24 @@ def test_a_class_without_what_makes_its_log_is_told_so(pytester: pytest.Pytester
     result.stdout.fnmatch_lines(["*TestNothing needs a fixture `make_log`*"])
     result.stdout.fnmatch_lines(["SKIPPED*TestMemory has no fixture `let_lapse`*"])
     result.stdout.fnmatch_lines(["SKIPPED*TestMemory.shared_storage is False*"])
+
+
+def test_a_class_without_the_users_rows_is_told_so(pytester: pytest.Pytester) -> None:
+    """The contract of transactional logs writes rows beside the log, in the log's own database."""
+    text = (
+        LOGS
+        + """
+    from amends.testing.log_contract import TransactionalContract
+
+    class TestMemory(OnMemory): ...
+
+    class TestTransactions(TransactionalContract):
+        @pytest.fixture
+        def make_log(self):
+            return MemoryLog
+"""
+    )
+    result = run(pytester, text, "-k", "TestTransactions and (goes_on or no_connection)")
+    result.assert_outcomes(errors=2, failed=1)
+    result.stdout.fnmatch_lines(["*TestTransactions needs a fixture `make_rows`*"])
+    result.stdout.fnmatch_lines(["*memory lacks a verb of `Transactional`*"])

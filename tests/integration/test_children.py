@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from amends import ActionError, DefinitionError, Run, RunStatus, Saga, UnknownName
+from amends import ActionError, DefinitionError, LogUnavailable, Run, RunStatus, Saga, UnknownName
 from amends.saga import events as e
+from amends.saga.log.memory import MemoryLog
 from tests.worlds import ONCE, World, boom, until
 
 
@@ -180,6 +181,50 @@ def test_cancelling_a_parent_cancels_its_children(shared_log_url: str) -> None:
     assert world.effects == set()
 
 
+@pytest.mark.parametrize("called_off", [False, True])
+def test_a_child_that_the_log_does_not_take_is_started_later_unless_its_parent_fails(called_off: bool) -> None:
+    """Nothing of that is the run's business: it goes on where it is, and uses up no attempt."""
+    world = World()
+    a = world.action("a")
+    is_refused, is_back = asyncio.Event(), asyncio.Event()
+
+    class Away(MemoryLog):
+        async def append(self, run_id: str, *arguments: Any, **keywords: Any) -> None:
+            if run_id == "run/2" and not is_back.is_set():
+                is_refused.set()
+                raise LogUnavailable("a test")
+            await super().append(run_id, *arguments, **keywords)
+
+    async def child(run: Run) -> None:
+        await run.do(a, "1")
+
+    async def parent(run: Run) -> None:
+        await run.do(a, "x")
+        await run.saga(inner)
+
+    inner, outer = sagas_of(child, parent)
+
+    async def scenario() -> None:
+        async with world.coordinator(Away(), outer, inner) as coordinator:
+            handle = await coordinator.start(outer, run_id="run")
+            async with asyncio.timeout(20):
+                await is_refused.wait()
+            if called_off:
+                await handle.cancel(by="ada", reason="enough")
+            is_back.set()
+            ran = await world.rest(handle)
+            assert len(ran.all_of(e.RunClaimed)) == 1
+            if called_off:
+                assert ran.status is RunStatus.COMPENSATED
+                with pytest.raises(UnknownName):
+                    await coordinator.handle("run/2").status()
+            else:
+                assert ran.status is RunStatus.COMPLETED
+
+    asyncio.run(scenario())
+    assert world.effects == (set() if called_off else {("run", "1"), ("run/2", "1")})
+
+
 def test_parents_never_keep_their_children_out(log_url: str) -> None:
     """One place, twenty parents, three generations: whoever waits for a run gives its place to it."""
     world = World()
@@ -201,6 +246,11 @@ def test_parents_never_keep_their_children_out(log_url: str) -> None:
             handles = await asyncio.gather(*(coordinator.start(outer, run_id=f"run-{n}") for n in range(20)))
             for handle in handles:
                 assert (await world.rest(handle)).output == ("X", "X")
+            assert coordinator._hosting is not None
+            async with asyncio.timeout(20):
+                while coordinator._hosting.drivers:
+                    await handle.history()
+            assert coordinator._host.places.free_count == 1
 
     asyncio.run(scenario())
 

@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +14,12 @@ from amends.blocking import BlockingCoordinator, BlockingHandle
 from amends.saga import events as e
 from amends.saga.log.open import open_log
 from amends.saga.log.transactions import lending
+from amends.saga.moving import STARTS_AT_ONCE
+from tests.integration.killed import kill_at
 from tests.integration.rows import Rows, connected, insert
 from tests.integration.test_transactional import a_coordinator, rest
 from tests.integration.transactional_worker import saga_of
 from tests.logs import opened
-
-_ROOT = Path(__file__).parents[2]
 
 
 def a_client(url: str, add: Any) -> Coordinator:
@@ -172,19 +169,44 @@ def test_two_who_sweep_at_once_move_each_start_once(shared_log_url: str) -> None
     asyncio.run(scenario())
 
 
+def test_a_worker_finds_what_was_committed_without_being_asked(shared_log_url: str) -> None:
+    """It is woken for it, and nobody waits for the result."""
+    rows, entered = Rows(shared_log_url), asyncio.Event()
+
+    async def note(_: Call) -> None:
+        entered.set()
+
+    add = rows.action(after=note)
+
+    async def scenario() -> None:
+        async with a_coordinator(shared_log_url, add) as worker, connected(shared_log_url) as connection:
+            await worker.start("adding", "ada", connection=connection)
+            await commit(connection)
+            async with asyncio.timeout(20):
+                await entered.wait()
+
+    asyncio.run(scenario())
+    assert rows.names == ["ada"]
+
+
+def test_the_last_of_many_starts_is_found(shared_log_url: str) -> None:
+    """Whoever asks for it moves all that are there, page by page."""
+    add = Rows(shared_log_url).action()
+
+    async def scenario() -> None:
+        async with a_client(shared_log_url, add) as client, connected(shared_log_url) as connection:
+            for n in range(STARTS_AT_ONCE + 7):
+                handle = await client.start("adding", f"user-{n}", run_id=f"run-{n}", connection=connection)
+            await commit(connection)
+            assert await handle.status() is RunStatus.RUNNING
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("point", ["written", "committed"])
 def test_a_caller_that_is_killed_leaves_both_or_neither(shared_log_url: str, point: str) -> None:
     rows = Rows(shared_log_url)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.enlisting_worker", shared_log_url, point],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == point
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_at("enlisting_worker", shared_log_url, point)
 
     async def scenario() -> None:
         async with a_coordinator(shared_log_url, rows.action()) as coordinator:

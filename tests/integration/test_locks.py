@@ -96,7 +96,8 @@ def test_a_lock_is_kept_until_the_run_has_ended(log_url: str, end: str) -> None:
         await run.do(a, "x")
         await run.do(b, "x")
 
-    saga, next_saga = a_saga(body), Saga("next", version=1, function=body)
+    saga = a_saga(body)
+    next_saga: Saga[Any, Any] = Saga("next", version=1, function=body)
 
     async def scenario() -> None:
         async with world.coordinator(log_url, saga, next_saga) as coordinator:
@@ -204,9 +205,9 @@ def test_a_key_of_another_form_is_refused(key: Any) -> None:
 
     async def body(run: Run) -> None:
         with pytest.raises(InvalidValue, match="key"):
-            run.lock(key)
+            await run.lock(key)
         with pytest.raises(InvalidValue, match="keys"):
-            run.lock()
+            await run.lock()
 
     assert asyncio.run(world.run("memory://", body)).status is RunStatus.COMPLETED
 
@@ -220,7 +221,7 @@ def test_a_step_that_is_a_run_has_the_locks_of_its_parent(log_url: str) -> None:
         await run.lock("b", "c")
         await run.do(a, "x")
 
-    child = Saga("child", version=1, function=inner)
+    child: Saga[Any, Any] = Saga("child", version=1, function=inner)
 
     async def body(run: Run) -> str:
         await run.lock("b")

@@ -1,14 +1,17 @@
 """The story's users in real databases: created once, deleted by their own run only, whatever is repeated or lost."""
 
+import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
 import pytest
+from tenacity import wait_none
 
-from amends import Call, InvalidName, OutcomeUnknown
-from amends.actions.onboarding import DatabaseUnavailable, EmailTaken, NewUser, StepUndone, Users
+from amends import Action, Call, Coordinator, InvalidName, OutcomeUnknown, RunFailed, RunStatus
+from amends.actions.onboarding import DatabaseUnavailable, EmailTaken, NewUser, StepUndone, User, Users
+from amends.saga import events as e
 
 ADA = NewUser(name="Ada", email="ada@example.com")
 
@@ -181,3 +184,36 @@ def test_other_databases_are_refused_by_name() -> None:
     with pytest.raises(InvalidName, match="sqlite:///FILE") as refused:
         Users("mysql://app:secret@db/app")
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("schema", ["public", "the story's"])
+def test_a_user_and_the_record_of_it_are_one_write(shared_log_url: str, schema: str) -> None:
+    """In a transactional action, wherever its tables are: what an attempt wrote that then failed is not there."""
+    users, fails = Users(shared_log_url, schema=schema), [True]
+    users.create_tables()
+
+    def create(new_user: NewUser, call: Call) -> User:
+        user = users.create(new_user, call)
+        if fails and fails.pop():
+            raise ConnectionError("after its write")
+        return user
+
+    made: Action[NewUser, User] = Action("create", do=create, transactional=True, timeout=20, wait=wait_none())
+    made.undo(timeout=20)(users.delete)
+
+    async def scenario() -> None:
+        async with Coordinator(shared_log_url, actions=[made]) as coordinator:
+            user = await coordinator.invoke(made, ADA, run_id="run")
+            handle = coordinator.handle("run")
+            history = await handle.history()
+            assert [type(event) for event in history if isinstance(event, e.ActionFailed | e.ActionUnknown)] == [
+                e.ActionFailed
+            ]
+            assert users.list() == [(user.user_id, "Ada", "ada@example.com")]
+            await handle.undo(by="ada", reason="a test")
+            with pytest.raises(RunFailed):
+                await handle.result()
+            assert await handle.status() is RunStatus.COMPENSATED
+
+    asyncio.run(scenario())
+    assert users.list() == []

@@ -9,6 +9,8 @@ from tenacity import stop_after_attempt
 
 from amends import Coordinator, DefinitionError, InvalidName, Run, RunStatus, Saga, saga
 from amends.saga import events as e
+from tests.integration.rows import connected
+from tests.integration.test_enlisting import commit
 from tests.integration.test_locks import until_let_go
 from tests.worlds import ONCE, World, after, boom, until
 
@@ -50,6 +52,7 @@ def test_no_more_runs_are_under_way_than_the_saga_allows(log_url: str, here: boo
             handles = [await coordinator.start(saga, run_id=f"run-{number}", here=here) for number in range(6)]
             await until_entered(world, 2)
             await until_let_go("run-5", coordinator)
+            assert coordinator._hosting is not None
             assert await coordinator._log.owned(coordinator._hosting.worker) == {"run-0", "run-1"}
             go_on.set()
             ran = [await world.rest(handle) for handle in handles]
@@ -119,7 +122,7 @@ def test_a_run_that_is_parked_is_not_counted(log_url: str) -> None:
         await run.do(a, "x")
         await run.do(b, "x")
 
-    saga = Saga("limited", version=1, function=body, concurrency=1)
+    saga: Saga[Any, Any] = Saga("limited", version=1, function=body, concurrency=1)
 
     async def scenario() -> None:
         async with world.coordinator(log_url, saga) as coordinator:
@@ -171,7 +174,7 @@ def test_a_step_that_is_a_run_is_not_held_up(log_url: str) -> None:
         if depth:
             await run.saga(nested, depth - 1)
 
-    nested = Saga("nested", version=1, function=body, concurrency=1)
+    nested: Saga[Any, Any] = Saga("nested", version=1, function=body, concurrency=1)
 
     async def scenario() -> None:
         async with world.coordinator(log_url, nested) as coordinator:
@@ -184,7 +187,7 @@ def test_a_limit_that_is_changed_holds_for_the_runs_that_start_then(shared_log_u
     """And one that is new holds for none that was started before."""
     world, go_on = World(), asyncio.Event()
     free = limited(world, go_on)
-    narrow = Saga("limited", version=1, function=free.function, concurrency=1)
+    narrow: Saga[Any, Any] = Saga("limited", version=1, function=free.function, concurrency=1)
 
     async def scenario() -> None:
         async with Coordinator(shared_log_url, sagas=[free], actions=world.actions, drain_seconds=0) as before:
@@ -198,6 +201,29 @@ def test_a_limit_that_is_changed_holds_for_the_runs_that_start_then(shared_log_u
             go_on.set()
             for run_id in ("old-0", "old-1", "new-0", "new-1"):
                 assert (await world.rest(after_it.handle(run_id))).status is RunStatus.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_a_start_in_a_transaction_of_the_caller_s_waits_as_well(shared_log_url: str) -> None:
+    """It is in the log before anybody has asked for its limit, so whoever claims it first does."""
+    world, go_on = World(), asyncio.Event()
+    saga = limited(world, go_on, concurrency=1)
+
+    async def scenario() -> None:
+        async with world.coordinator(shared_log_url, saga) as coordinator, connected(shared_log_url) as connection:
+            for number in range(3):
+                await coordinator.start(saga, run_id=f"run-{number}", connection=connection)
+                await commit(connection)
+            await until_entered(world, 1)
+            handles = [coordinator.handle(f"run-{number}") for number in range(3)]
+            for handle in handles:
+                await until(handle, e.RunClaimed)
+            assert len(world.entries) == 1
+            go_on.set()
+            ran = [await world.rest(handle) for handle in handles]
+            assert {each.status for each in ran} == {RunStatus.COMPLETED}
+            assert all([event.name for event in each.all_of(e.SlotTaken)] == ["saga limited"] for each in ran)
 
     asyncio.run(scenario())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from amends import (
     action,
     saga,
 )
+from amends.clock import SystemClock
 from amends.saga import events as e
+from amends.saga.surroundings import Surroundings
 from tests.checker import check_history
 from tests.worlds import World, a_saga, boom
 
@@ -302,6 +305,37 @@ def test_a_closed_coordinator_starts_nothing(log_url: str) -> None:
             await handle.status()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["completed", "abandoned"])
+def test_a_start_that_is_repeated_in_the_same_instant_does_not_begin_a_run_that_is_over(log_url: str, how: str) -> None:
+    """Not even by a clock that stands still: a start would else be the very bytes of the first, and pass for it."""
+    world = World()
+    greet = greeting(world)
+    instant = SystemClock().now()
+
+    class StandingClock:
+        def now(self) -> datetime:
+            return instant
+
+    async def scenario() -> None:
+        around = Surroundings(clock=StandingClock())
+        async with world.coordinator(log_url, greet, surroundings=around) as coordinator:
+            for _ in range(3):
+                handle = await coordinator.start(greet, "ada", run_id="run")
+                if how == "abandoned":
+                    await handle.abandon(by="ada", reason="a test")
+                    assert await handle.status() in (RunStatus.ABANDONED, RunStatus.COMPLETED)
+                else:
+                    assert await handle.result() == "ADA"
+                assert coordinator._hosting is not None
+                async with asyncio.timeout(20):
+                    while coordinator._hosting.drivers:
+                        await handle.history()
+            assert check_history(await handle.history(), world.entries) == []
+
+    asyncio.run(scenario())
+    assert len(world.entries) <= 1
 
 
 def test_no_more_runs_are_hosted_than_there_are_places() -> None:

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -27,18 +24,16 @@ from amends import (
     Saga,
 )
 from amends.saga import events as e
-from amends.saga import transacting
 from amends.saga.log.open import open_log
 from amends.saga.log.port import Standing
 from amends.saga.log.postgres_transactions import PostgresTransaction
 from amends.saga.log.sqlite_lent import LentConnection
 from amends.testing import Scenario
+from tests.integration.killed import kill_at
 from tests.integration.rows import Rows, insert
 from tests.integration.transactional_worker import POINTS, saga_of
 from tests.proxy import LostReplies
 from tests.worlds import boom, trail, until
-
-_ROOT = Path(__file__).parents[2]
 
 
 def a_coordinator(url: Any, add: Any, **keywords: Any) -> Coordinator:
@@ -317,16 +312,7 @@ def test_an_output_that_cannot_be_recorded_leaves_no_row(shared_log_url: str) ->
 def test_a_process_that_is_killed_leaves_both_or_neither(shared_log_url: str, point: str) -> None:
     """In the handler, before and after its write; between the record and the commit; after the commit."""
     rows = Rows(shared_log_url)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.transactional_worker", shared_log_url, point],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == point
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_at("transactional_worker", shared_log_url, point)
     assert rows.names == (["ada"] if point == "committed" else [])
     add = rows.action()
 
@@ -514,7 +500,6 @@ def test_a_database_that_is_away_is_waited_for(postgres_url: str, monkeypatch: p
         return begin(**keywords)
 
     monkeypatch.setattr(log, "transaction", refuse_once)
-    monkeypatch.setattr(transacting, "PAUSE_SECONDS", 0.01)
     status, events = ran(log, rows.action())  # type: ignore[arg-type]
     assert trail(events) == ["do 1", "done 1", "COMPLETED"]
     assert (status, rows.names) == (RunStatus.COMPLETED, ["ada"])

@@ -21,6 +21,8 @@ from amends import (
     UnknownName,
 )
 from amends.saga import events as e
+from amends.saga.log.memory import MemoryLog
+from amends.saga.log.port import Record
 from tests.worlds import World, a_saga, until
 
 
@@ -406,3 +408,34 @@ def test_a_deadline_undoes_a_run_whatever_it_does(log_url: str) -> None:
 
     asyncio.run(scenario())
     assert world.effects == {("quick", "1")}
+
+
+def test_a_signal_reads_its_run_once_at_most() -> None:
+    """Not at all where the run is hosted; else once, to decide on what was read."""
+    world = World()
+    reads: list[str] = []
+
+    class Counting(MemoryLog):
+        async def read(self, run_id: str, after_version: int = 0) -> list[Record]:
+            reads.append(run_id)
+            return await super().read(run_id, after_version)
+
+    async def hears(run: Run) -> None:
+        await run.wait_for("news", int, timeout_seconds=0.5)
+        await run.wait_for("news", int)
+
+    hearing = a_saga(hears)
+    log = Counting()
+
+    async def scenario() -> None:
+        async with world.coordinator(log, hearing) as coordinator:
+            handle = await coordinator.start(hearing, run_id="run")
+            reads.clear()
+            await handle.signal("news", 1, by="ada")
+            assert reads == []
+        async with world.coordinator(log, hearing, max_running=0) as client:
+            reads.clear()
+            await client.signal("run", "news", 2, by="ada")
+            assert reads == ["run"]
+
+    asyncio.run(scenario())

@@ -1,6 +1,6 @@
 """The engine's own machine: shapes of sagas that share workers, and whatever can be done to them in any order.
 
-60 examples in a session, 2,000 with `AMENDS_CAMPAIGN=1`.
+30 examples of each machine in a session, 1,000 with `AMENDS_CAMPAIGN=1`.
 """
 
 import asyncio
@@ -64,10 +64,28 @@ class Waiting(_Counted):
     )
 
 
+class Limited(_Counted):
+    """What waits for permits that all runs of all workers share."""
+
+    lease_seconds = 2.0
+    max_runs = 3
+    scenarios = several(
+        "permits-one-by-one",
+        "permits-dropped-when-it-fails",
+        "permits-two-by-two",
+        "permits-late",
+        "permits-probed",
+        "rated",
+        "rated-undone",
+    )
+
+
 TestPlain = Plain.TestCase
 TestPlain.settings = SETTINGS
 TestOdd = Odd.TestCase
 TestOdd.settings = SETTINGS
+TestLimited = Limited.TestCase
+TestLimited.settings = SETTINGS
 TestWaiting = Waiting.TestCase
 TestWaiting.settings = SETTINGS
 

@@ -1,5 +1,8 @@
 """Random sagas under random plans of faults: the invariants hold, and the ledger agrees with the log."""
 
+import os
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +26,9 @@ def run(shape: Shape, plan: Plan, *, here: bool = True) -> Simulation:
     return simulate(shape.scenario, plan, here=here).check()
 
 
-@settings(max_examples=settings().max_examples * 5)
-@given(data=st.data(), shape=saga_shapes(), here=st.booleans())
+@pytest.mark.parametrize("here", [True, False], ids=["here", "anywhere"])
+@settings(max_examples=settings().max_examples * (5 if os.environ.get("AMENDS_CAMPAIGN") else 3) // 2)
+@given(data=st.data(), shape=saga_shapes())
 def test_the_invariants_hold_and_the_run_comes_to_rest(data: st.DataObject, shape: Shape, here: bool) -> None:
     """Whatever fails, is lost, dies, is stopped, is cancelled or ends late; also when a person tries again."""
     simulation = run(shape, data.draw(fault_plans(shape.scenario, commands=True)), here=here)

@@ -6,11 +6,12 @@ With `AMENDS_CAMPAIGN=1` there are many more seeds.
 import os
 import random
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from amends import InvariantBroken, RunStatus
-from amends.saga import driver
+from amends.saga import driver, letting_go
 from amends.saga import events as e
 from amends.saga import slots as engine_slots
 from amends.saga.host import Host
@@ -134,7 +135,7 @@ def without_locks_when(is_so: Callable[[Slots], bool]) -> Callable[[Slots], tupl
     return lambda slots: () if slots.locks and is_so(slots) else WANTED(slots)
 
 
-NOTE, HELD, WANTED = memory_slots.Slots.note, driver.slots_held, Slots.wanted
+NOTE, HELD, WANTED = memory_slots.Slots.note, letting_go.slots_held, Slots.wanted
 
 PLANTED = {
     "one run too many has it": (memory_slots.Slots, "_grant", one_too_many),
@@ -195,7 +196,7 @@ def test_two_that_have_one_lock_are_found() -> None:
     assert list(no_more_have_one_than_may([*log[:3], ("one", parked), ("two", taken)])) == []
 
 
-def cluster_time() -> e.AwareDatetime:
+def cluster_time() -> datetime:
     """Return some time."""
     with Cluster([Shape("none", seq()).among_others]) as cluster:
         return cluster.clock.now()

@@ -20,6 +20,7 @@ HANDFUL = (
     "an undo that hangs is taken for done",
     "steps are undone in no order",
     "what a probe found is ignored",
+    "a log without transactions is found out at the first attempt",
 )
 PAGE = (ROOT / "docs" / "teeth.md").read_text(encoding="utf-8")
 

@@ -1,7 +1,8 @@
-"""Plants a bug into a copy of the source and runs the testing kit over it, in a process of its own."""
+"""Plants a bug into a copy of the source and runs the testing kit, or some tests, over it, in a process of its own."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.teeth.tooth import Tooth
 from tests.tree import ROOT, SRC
 
 __all__ = ["Bite", "Verdict", "plant", "plant_all"]
 
 LIMIT_SECONDS = 100
+TEST_SECONDS, TESTS_SECONDS = 60, 400
+"""How long one test may take, and all that are to catch a bug: some bugs let them wait for ever."""
 
 
 class Verdict(StrEnum):
@@ -66,7 +71,7 @@ def plant(tooth: Tooth) -> Bite:
                 why = f"{patch.file} holds the old text {text.count(patch.old)} times: {patch.old.strip()[:60]!r}"
                 return Bite(tooth, Verdict.BROKEN, why)
             file.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
-        return _bite(Path(directory), tooth)
+        return _by_the_suite(Path(directory), tooth) if tooth.tests else _bite(Path(directory), tooth)
 
 
 def plant_all(teeth: Iterable[Tooth]) -> Iterator[Bite]:
@@ -76,14 +81,8 @@ def plant_all(teeth: Iterable[Tooth]) -> Iterator[Bite]:
 
 
 def _bite(directory: Path, tooth: Tooth) -> Bite:
-    command = [sys.executable, "-m", "tests.teeth.bite", tooth.name]
-    paths = os.pathsep.join([str(directory), str(ROOT)])
-    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=directory, env=environment, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
+    done = _run(directory, "-m", "tests.teeth.bite", tooth.name)
+    if done is None:
         return Bite(tooth, Verdict.MISSED, f"it did not end within {LIMIT_SECONDS} s")
     if done.returncode:
         return Bite(tooth, Verdict.BROKEN, (done.stderr.strip().splitlines() or ["it died"])[-1])
@@ -99,3 +98,38 @@ def _bite(directory: Path, tooth: Tooth) -> Bite:
         told["scenario"],
         told["plan"],
     )
+
+
+def _by_the_suite(directory: Path, tooth: Tooth) -> Bite:
+    """Run tests over the copy, which is imported first, before pytest finds the tree itself."""
+    begin = "import amends.errors, sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    limits = [f"--timeout={TEST_SECONDS}", "--tb=no", "-q", "-rfE", "-pno:randomly", "-pno:cacheprovider", "-n0"]
+    tests = [f"{ROOT}/tests/{test}" for test in tooth.tests]
+    where = [f"--rootdir={ROOT}", f"--config-file={ROOT}/pyproject.toml"]
+    done = _run(directory, "-c", begin, *where, *limits, *tests, seconds=TESTS_SECONDS)
+    if done is None:
+        return Bite(tooth, Verdict.MISSED, f"they did not end within {TESTS_SECONDS} s")
+    failed = re.findall(r"^FAILED .*?::([^ \n]+)", done.stdout, re.MULTILINE)
+    if done.returncode == pytest.ExitCode.OK:
+        return Bite(tooth, Verdict.MISSED, f"by {', '.join(tooth.tests)}")
+    if done.returncode != pytest.ExitCode.TESTS_FAILED or not failed:
+        return Bite(tooth, Verdict.BROKEN, (done.stdout + done.stderr).strip()[-200:])
+    return Bite(tooth, Verdict.CAUGHT, ", ".join(failed))
+
+
+def _run(directory: Path, *arguments: str, seconds: float = LIMIT_SECONDS) -> subprocess.CompletedProcess[str] | None:
+    """Run Python over the copy; returns None if it did not end in time."""
+    paths = os.pathsep.join([str(directory), str(ROOT)])
+    environment = os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None

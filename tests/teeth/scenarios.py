@@ -17,6 +17,7 @@ from amends.testing.plays import RAISES, Step
 from amends.testing.scenario_checks import replays_ask_the_same
 from amends.testing.shape_list import shape
 from amends.testing.shapes import Block, Hear, How, Node, Shape, Sleep, par, seq
+from tests.teeth.shared_limits import begins_all, goes_on_beside_a_sleep, shares_its_limit
 
 __all__ = ["SCENARIOS", "scenario", "wrong"]
 
@@ -356,6 +357,9 @@ SCENARIOS: dict[str, Scenario] = {of.saga.name: of for of in (*_ACCOUNTS, *_CHAN
     "parked for a while": replace(shape("undo-fails").scenario, settle_seconds=5.0),
     "keys of two runs": _with(shape("one"), _has_keys_of_its_own),
     "two are told at once": _scenario("hears-two", hears_two, [FIRST, SECOND], "in", ends=None),
+    "a limit is shared": _with(shape("permits-one-by-one"), shares_its_limit),
+    "all that is asked for is begun": _with(shape("permits-detached"), begins_all),
+    "what waits for a token goes on": _with(shape("rated-beside-a-sleep"), goes_on_beside_a_sleep),
     "deep branches": _with(_DEEP, _goes_on_at_once),
     "is called off at once": _with(shape("patient"), _is_called_off_at_once),
     "first come, first served": _with(shape("two-hear-one-name"), _serves_the_first_first),

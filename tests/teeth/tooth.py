@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from amends.testing import Plan
 
-__all__ = ["DRAWS", "Patch", "Tooth", "tooth"]
+__all__ = ["DRAWS", "Patch", "Tooth", "tooth", "tooth_of_suite"]
 
 DRAWS = 300
 """How many plans are drawn for a bug that no single fault and no pair of them shows."""
@@ -31,6 +31,7 @@ class Tooth(NamedTuple):
             the bug.
         plan: the one that shows it, where that takes more faults than anybody walks or draws.
         gap: what the kit lacks, where it does not see the bug.
+        tests: what pytest is to run instead, where a simulation has no part of it: a database, a run that is a step.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Tooth(NamedTuple):
     drawn: tuple[str, ...] = ()
     plan: Plan | None = None
     gap: str = ""
+    tests: tuple[str, ...] = ()
 
 
 def tooth(
@@ -58,3 +60,8 @@ def tooth(
 ) -> Tooth:
     """A bug of one patch, or of several."""
     return Tooth(name, (Patch(file, old, new), *also), scenarios, faults, here, drawn, plan, gap)
+
+
+def tooth_of_suite(name: str, file: str, old: str, new: str, *tests: str) -> Tooth:
+    """A bug of one patch that tests are to catch; each is named as for pytest."""
+    return Tooth(name, (Patch(file, old, new),), (), tests=tests)

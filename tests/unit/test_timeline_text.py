@@ -6,10 +6,11 @@ import pytest
 
 from amends.console.paint import Paint, paint_for
 from amends.console.plain import plain, seconds
+from amends.console.show_json import run_json
 from amends.console.timeline import timeline
 from amends.console.timeline_text import timeline_text
 from amends.saga import events as e
-from tests.unit.recorded import did, doing, failed, started, unwound_run
+from tests.unit.recorded import at, did, doing, failed, started, unwound_run
 
 PLAIN = Paint(enabled=False)
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 <b>\u202eevil\u2066\x00\r\ngone\u2028 \udc80"
@@ -31,6 +32,19 @@ def test_the_text_of_an_unwound_run() -> None:
         "  partially compensated after 1.05 s",
         "  remains  2 send-welcome-email (irreversible)",
     ]
+
+
+def test_a_parent_shows_its_child_and_a_child_its_parent() -> None:
+    """So that whoever looks at one finds the other; and by when a run is to have ended."""
+    step = doing("1", "saga:child", 0.0).model_copy(update={"child": "top/1"})
+    first, claim = started()
+    parent = timeline_text(timeline("top", [first, claim, step, did("1", 1.0)]), PLAIN)
+    assert "succeeded  run top/1" in parent
+    first = first.model_copy(update={"parent": "top", "deadline": at(30)})
+    child = timeline_text(timeline("top/1", [first, claim]), PLAIN)
+    assert child.splitlines()[1:3] == ["  a step of run  top", "  to have ended by  2026-03-01 12:00:30 UTC"]
+    assert run_json("top/1", [first, claim], with_events=False)["parent"] == "top"
+    assert run_json("top", [*started(), step], with_events=False)["steps"][0]["child"] == "top/1"
 
 
 def test_hostile_text_cannot_control_the_terminal() -> None:

@@ -8,7 +8,7 @@ commit without an answer may have happened (`OutcomeUnknown`).
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any, ClassVar, LiteralString, Protocol
 
 from ...errors import InvalidName, OutcomeUnknown
@@ -56,6 +56,19 @@ class Database(ABC):
         except self.errors as error:
             raise DatabaseUnavailable(f"{type(error).__name__}: {error}".strip()) from error
 
+    @contextmanager
+    def joined(self, connection: Any) -> Iterator[Execute]:
+        """Execute in a transaction that somebody else has begun on this database, and will commit or not.
+
+        Raises:
+            DatabaseUnavailable: the transaction is lost, and nothing of it will be there.
+        """
+        try:
+            with self._at_home(connection) as execute:
+                yield execute
+        except self.errors as error:
+            raise DatabaseUnavailable(f"{type(error).__name__}: {error}".strip()) from error
+
     def _commit(self, connection: Any) -> None:
         try:
             connection.commit()
@@ -71,6 +84,9 @@ class Database(ABC):
 
     @abstractmethod
     def _begin(self, connection: Any) -> Execute: ...
+
+    @abstractmethod
+    def _at_home(self, connection: Any) -> AbstractContextManager[Execute]: ...
 
 
 class SqliteDatabase(Database):
@@ -88,6 +104,13 @@ class SqliteDatabase(Database):
     def _begin(self, connection: sqlite3.Connection) -> Execute:
         # A deferred BEGIN that reads and then writes fails at once, without waiting, when somebody else wrote.
         connection.execute("BEGIN IMMEDIATE")
+        return self._executing(connection)
+
+    def _at_home(self, connection: sqlite3.Connection) -> AbstractContextManager[Execute]:
+        return nullcontext(self._executing(connection))
+
+    @staticmethod
+    def _executing(connection: sqlite3.Connection) -> Execute:
         return lambda sql, *values: connection.execute(sql.replace("%s", "?"), values).fetchall()
 
     def lock_for_setup(self, execute: Execute) -> None:
@@ -121,7 +144,18 @@ class PostgresDatabase(Database):
             "SELECT set_config('statement_timeout', %s, true), set_config('search_path', quote_ident(%s), true)",
             (str(round(self.timeout_seconds * 1000)), self._schema),
         )
+        return self._executing(connection)
 
+    @contextmanager
+    def _at_home(self, connection: Any) -> Iterator[Execute]:
+        """Look for tables in our schema, and after that where whoever has the transaction does."""
+        (before,) = connection.execute("SELECT current_setting('search_path')").fetchone()
+        connection.execute("SELECT set_config('search_path', quote_ident(%s), true)", (self._schema,))
+        yield self._executing(connection)
+        connection.execute("SELECT set_config('search_path', %s, true)", (before,))
+
+    @staticmethod
+    def _executing(connection: Any) -> Execute:
         def execute(sql: LiteralString, *values: str) -> list[tuple[str, ...]]:
             cursor = connection.execute(sql, values)
             return cursor.fetchall() if cursor.description else []

@@ -3,8 +3,12 @@
 The idempotency key makes the pair safe to enter any number of times. It is unique in the table, so a repeated attempt
 finds the row of the first; and the undo, which is told the key of the attempts (`call.undoes`), finds by it a row whose
 id nobody ever learned, and cannot touch a user that another step made.
+
+In a transactional action all this happens in the transaction that the call brings: a user is there if and only if its
+step is on record as done. The statements are the same; there, the keys only say whose user it is.
 """
 
+from contextlib import AbstractContextManager
 from uuid import uuid4
 
 from ..call import Call
@@ -84,7 +88,7 @@ class Users:
             DatabaseUnavailable: nothing was changed.
             OutcomeUnknown: the commit was not answered.
         """
-        with self._database.transaction() as execute:
+        with self._writing(call) as execute:
             execute(_ENTER_KEY, call.idempotency_key)
             if execute(_IS_UNDONE, call.idempotency_key):
                 raise StepUndone(f"step {call.step} of run {call.run_id} is undone")
@@ -98,9 +102,13 @@ class Users:
             OutcomeUnknown: the commit was not answered.
         """
         key = call.undoes or call.idempotency_key
-        with self._database.transaction() as execute:
+        with self._writing(call) as execute:
             execute(_UNDO_KEY, key)
             execute(_DELETE, key)
+
+    def _writing(self, call: Call) -> AbstractContextManager[Execute]:
+        """Write in a transaction of our own, or in that of the call."""
+        return self._database.transaction() if call.connection is None else self._database.joined(call.connection)
 
     def list(self) -> list[tuple[str, str, str]]:
         """Return id, name and email of every user, by email.

@@ -32,6 +32,8 @@ class Onboarding:
         crm: where contacts are kept.
         stop: tenacity's, when to give up on an action.
         wait: tenacity's, how long to wait between the attempts of an action or an undo; the CRM may ask for longer.
+        transactional: a user is created and deleted in one transaction with the record of it; for users who are in the
+            database of the log.
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class Onboarding:
         *,
         stop: Policy = stop_after_attempt(4),
         wait: Policy = wait_exponential_jitter(multiplier=0.2, max=10.0),
+        transactional: bool = False,
     ) -> None:
         policy: dict[str, Any] = {"wait": wait_as_asked(wait), "retry": _WORTH_ANOTHER_TRY}
         self.create_user: Action[NewUser, User] = Action(
-            "create-user-in-db", do=users.create, timeout=30.0, stop=stop, **policy
+            "create-user-in-db", do=users.create, transactional=transactional, timeout=30.0, stop=stop, **policy
         )
         self.create_user.undo(timeout=30.0, **policy)(users.delete)
         self.send_welcome_email: Action[Welcome, Sent] = Action(

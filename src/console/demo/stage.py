@@ -60,7 +60,10 @@ class Systems:
         async with crm_client(self.crm_url, token="demo", trust_env=False) as client:  # noqa: S106 - the CRM is ours
             crm = Crm(CrmApi(client))
             wait = wait_exponential(multiplier=0.15)
-            onboarding = Onboarding(users, mailer, crm, stop=stop_after_attempt(4), wait=wait)
+            beside_the_log = self.users_url == self.log_url
+            onboarding = Onboarding(
+                users, mailer, crm, stop=stop_after_attempt(4), wait=wait, transactional=beside_the_log
+            )
             sagas, actions = [onboarding_saga(onboarding)], onboarding.actions
             async with Coordinator(
                 self.log_url, sagas=sagas, actions=actions, lease_seconds=LEASE_SECONDS
@@ -111,7 +114,7 @@ async def set_stage(url: str | None) -> AsyncIterator[Stage]:
     """Start the systems, and end them.
 
     Args:
-        url: of the log; None for a temporary SQLite file. If it is PostgreSQL, the users are there too.
+        url: of the log; None for a temporary SQLite file. The users are there too, unless it is in memory.
 
     Raises:
         AmendsError: the log or the database of users cannot be opened.
@@ -119,15 +122,10 @@ async def set_stage(url: str | None) -> AsyncIterator[Stage]:
     with TemporaryDirectory(prefix="amends-demo-") as directory, CrmServer(latency_seconds=_CRM_SECONDS) as crm:
         async with SmtpSink(_MAIL_SECONDS) as mail:
             log_url = url or f"sqlite:///{Path(directory, 'log.db')}"
-            systems = Systems(log_url, _users_url(url, directory), mail.port, crm.url)
+            users_url = f"sqlite:///{Path(directory, 'users.db')}" if log_url.startswith("memory:") else log_url
+            systems = Systems(log_url, users_url, mail.port, crm.url)
             users = systems.users()
             await asyncio.to_thread(users.create_tables)
             async with systems.coordinator(users, systems.mailer()) as coordinator:
                 token = f"+{token_hex(3)}" if url else ""
                 yield Stage(systems, bool(url), coordinator, users, mail, crm, token)
-
-
-def _users_url(url: str | None, directory: str) -> str:
-    if url and url.startswith(("postgresql://", "postgres://")):
-        return url
-    return f"sqlite:///{Path(directory, 'users.db')}"

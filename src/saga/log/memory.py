@@ -11,6 +11,8 @@ from datetime import datetime
 
 from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
+from .limits import Grant, Need, Sharing
+from .memory_limits import MemoryLimits
 from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
 from .roster import Roster
 from .writer import Append, is_stored
@@ -34,6 +36,7 @@ class MemoryLog:
         self._bell = Bell()
         self._bell.break_off()
         self._roster = Roster(now)
+        self._limits = MemoryLimits(now, self._roster.is_alive)
         self._open_count = 0
         self._commit_count = 0
 
@@ -141,6 +144,18 @@ class MemoryLog:
         """Give up all runs of `worker`; see `Log.release`."""
         self._check_open()
         self._roster.release(worker)
+
+    async def share(self, need: Need) -> Grant:
+        """Share a limit with the other workers; see `Log.share`."""
+        self._check_open()
+        grant = self._limits.share(need)
+        await asyncio.sleep(0)
+        return grant
+
+    async def shares(self) -> list[Sharing]:
+        """Return who has what of which limit; see `Log.shares`."""
+        self._check_open()
+        return self._limits.shares()
 
     async def wait_for_work(self, seconds: float) -> None:
         """Wait until a run may have become claimable; see `Log.wait_for_work`."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ...errors import LogUnavailable
 
-__all__ = ["Patience"]
+__all__ = ["Patience", "until_answered"]
 
 T = TypeVar("T")
 
@@ -62,3 +62,8 @@ class Patience:
         """Grow twofold up to a second, and differ: many processes lose one server at the same moment."""
         longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** min(self._unanswered_count, 10))
         return random.uniform(longest / 2, longest)
+
+
+async def until_answered(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Return what `attempt` returns, however long the database is away."""
+    return await Patience(float("inf")).ask(attempt)

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from eventsourcing.persistence import Notification
 
+from .limits import Grant, Need, Sharing
+
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 """When a run is due that waits for something that has no time limit."""
 
@@ -255,4 +257,27 @@ class Log(Protocol):
 
     async def wait_for_work(self, seconds: float) -> None:
         """Return when a run may have become claimable (started for nobody, released, rung), or the time is up."""
+        ...
+
+    # Limits of actions, which workers share. Only workers whose leases hold count.
+
+    async def share(self, need: Need) -> Grant:
+        """Tell what a worker needs of a limit, and return what it may have of it from now on.
+
+        Over all workers whose leases hold, `taken` never exceeds the limit, but for what is in use anyway: `used` is
+        counted whatever the answer is. To a worker whose lease does not hold nothing is given, and nothing is written.
+        A call that was not answered may have been carried out, once; it must not be carried out after a later one.
+        What is decided is for `limits.answered` to say; a log reads, calls it, and writes if nobody else has meanwhile.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        ...
+
+    async def shares(self) -> list[Sharing]:
+        """Return who has what of which limit, of the workers whose leases hold, by limit and worker.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
         ...

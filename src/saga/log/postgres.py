@@ -17,10 +17,12 @@ from psycopg.types.numeric import Int8
 from ...errors import LogUnavailable, SchemaMismatch
 from . import postgres_starts
 from .following import Notification
+from .limits import Grant, Need, Sharing
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
 from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
 from .postgres_columns import columns
+from .postgres_limits import PostgresLimits
 from .postgres_pulse import PostgresPulse
 from .postgres_roster import PostgresRoster
 from .postgres_schema import migrate
@@ -191,6 +193,21 @@ class PostgresLog:
         """Give up all runs of `worker`; see `Log.release`."""
         roster = self._roster()
         await self._ask(lambda: roster.release(worker))
+
+    async def share(self, need: Need) -> Grant:
+        """Share a limit with the other workers; see `Log.share`.
+
+        A first try that was not answered may yet be carried out, until something else is written behind it: so the
+        second one writes, whether anything changes or not.
+        """
+        limits = PostgresLimits(_opened(self._reader))
+        tries = iter([need])
+        return await self._ask(lambda: limits.share(next(tries, need._replace(is_certain=False))))
+
+    async def shares(self) -> list[Sharing]:
+        """Return who has what of which limit; see `Log.shares`."""
+        limits = PostgresLimits(_opened(self._reader))
+        return await self._ask(limits.shares)
 
     async def wait_for_work(self, seconds: float) -> None:
         """Wait until a run may have become claimable; see `Log.wait_for_work`."""

@@ -6,6 +6,7 @@ transaction block, which refuses a commit of the handler's; a `connection.transa
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -13,6 +14,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from functools import partial
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -45,7 +47,7 @@ class _AsyncSession:
         self._block: AbstractAsyncContextManager[object] | None = None
 
     @classmethod
-    async def connected(cls, parameters: Mapping[str, Any]) -> "_AsyncSession":
+    async def connected(cls, parameters: Mapping[str, Any], _: ThreadPoolExecutor) -> "_AsyncSession":
         return cls(await connected(psycopg.AsyncConnection.connect(autocommit=True, **parameters)))
 
     async def begin(self) -> None:
@@ -54,6 +56,7 @@ class _AsyncSession:
 
     async def end(self, error: BaseException | None) -> None:
         assert self._block is not None
+        _check_commits(self.connection, error)
         await self._block.__aexit__(type(error) if error else None, error, None)
 
     async def fetch(self, query: LiteralString, parameters: Any = ()) -> list[Any]:
@@ -68,25 +71,30 @@ class _AsyncSession:
 class _PlainSession:
     """A session for plain handlers; what the engine does with it is done in a thread, too."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], threads: ThreadPoolExecutor) -> None:
         self.connection = connection
+        self._threads = threads
         self._block: AbstractContextManager[object] | None = None
 
     @classmethod
-    async def connected(cls, parameters: Mapping[str, Any]) -> "_PlainSession":
-        connecting = asyncio.to_thread(psycopg.Connection.connect, autocommit=True, **parameters)
-        return cls(await connected(connecting))
+    async def connected(cls, parameters: Mapping[str, Any], threads: ThreadPoolExecutor) -> "_PlainSession":
+        connecting = _in(threads, partial(psycopg.Connection.connect, autocommit=True, **parameters))
+        return cls(await connected(connecting), threads)
 
     async def begin(self) -> None:
         self._block = self.connection.transaction()
-        await asyncio.to_thread(self._block.__enter__)
+        await _in(self._threads, self._block.__enter__)
 
     async def end(self, error: BaseException | None) -> None:
+        await _in(self._threads, partial(self._end, error))
+
+    def _end(self, error: BaseException | None) -> None:
         assert self._block is not None
-        await asyncio.to_thread(self._block.__exit__, type(error) if error else None, error, None)
+        _check_commits(self.connection, error)
+        self._block.__exit__(type(error) if error else None, error, None)
 
     async def fetch(self, query: LiteralString, parameters: Any = ()) -> list[Any]:
-        return await asyncio.to_thread(self._fetch, query, parameters)
+        return await _in(self._threads, partial(self._fetch, query, parameters))
 
     def _fetch(self, query: LiteralString, parameters: Any) -> list[Any]:
         cursor = self.connection.cursor(binary=True, row_factory=tuple_row)
@@ -94,7 +102,7 @@ class _PlainSession:
         return cursor.fetchall()
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._close)
+        await _in(self._threads, self._close)
 
     def _close(self) -> None:
         # A handler whose time was up may be in the middle of a statement; the line was cut, so that it ends soon.
@@ -103,6 +111,20 @@ class _PlainSession:
 
 
 _Session = _AsyncSession | _PlainSession
+
+
+async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def _check_commits(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any], error: object) -> None:
+    """Do nothing if there is a connection to commit on: psycopg's block is left in silence where there is none.
+
+    Raises:
+        psycopg.OperationalError: it is known to be lost.
+    """
+    if error is None and connection.closed:
+        raise psycopg.OperationalError("the connection was lost before the commit")
 
 
 class PostgresTransaction:
@@ -178,15 +200,18 @@ class PostgresTransactions:
         self._parameters = parameters
         self._barrier = barrier
         self._places = asyncio.Semaphore(limit)
+        # One for each session, of our own: a transaction that has appended holds the log's lock until its commit, and
+        # those that wait for the lock in the threads of everybody would leave none to commit in.
+        self._threads = ThreadPoolExecutor(limit, thread_name_prefix="amends postgres lender")
         self._idle: dict[type[_Session], list[_Session]] = {_AsyncSession: [], _PlainSession: []}
+        self._lent_count = 0
         self._closed = False
 
     @asynccontextmanager
     async def begun(self, *, plain: bool, timeout_seconds: float) -> AsyncIterator[PostgresTransaction]:
         """Lend a transaction; see `Transactional.transaction`."""
-        async with self._places:
-            kind: type[_Session] = _PlainSession if plain else _AsyncSession
-            session = await self._begun(kind, timeout_seconds)
+        kind: type[_Session] = _PlainSession if plain else _AsyncSession
+        async with self._places, self._session(kind, timeout_seconds) as session:
             transaction = PostgresTransaction(session, self._barrier)
             try:
                 yield transaction
@@ -194,8 +219,19 @@ class PostgresTransactions:
             except BaseException:
                 transaction.cut()
                 raise
+
+    @asynccontextmanager
+    async def _session(self, kind: type[_Session], timeout_seconds: float) -> AsyncIterator[_Session]:
+        self._lent_count += 1
+        try:
+            session = await self._begun(kind, timeout_seconds)
+            try:
+                yield session
             finally:
                 await self._back(kind, session)
+        finally:
+            self._lent_count -= 1
+            self._end_threads()
 
     async def close(self) -> None:
         """Let go of the sessions that nobody has; the others go when they come back."""
@@ -203,6 +239,12 @@ class PostgresTransactions:
         for idle in self._idle.values():
             while idle:
                 await idle.pop().close()
+        self._end_threads()
+
+    def _end_threads(self) -> None:
+        """Let the threads end, unless somebody has a session that is yet to come back."""
+        if self._closed and not self._lent_count:
+            self._threads.shutdown(wait=False)
 
     async def _begun(self, kind: type[_Session], timeout_seconds: float) -> _Session:
         """Return a session with a transaction begun on it. One that was idle may have been lost meanwhile."""
@@ -230,7 +272,7 @@ class PostgresTransactions:
     async def _connected(self, kind: type[_Session]) -> _Session:
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
-                session = await kind.connected(self._parameters)
+                session = await kind.connected(self._parameters, self._threads)
                 register_arrays(session.connection)
                 await session.fetch(statement("postgres_lent_session"))
         except TimeoutError as error:

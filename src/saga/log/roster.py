@@ -75,6 +75,11 @@ class Roster:
         """Return what renews the lease of a worker."""
         return _Beat(self._leases, worker, lease_seconds, self._now)
 
+    def is_alive(self, worker: str) -> bool:
+        """Return whether the lease of a worker holds."""
+        now = self._now()
+        return self._leases.get(worker, now) > now
+
     def claimable(self, known: Collection[tuple[str, int]], limit: int) -> list[Claimable]:
         """See `Log.claimable`."""
         self._heard_count = self._bell.ring_count
@@ -104,9 +109,8 @@ class Roster:
         self._bell.ring()
 
     def _free(self) -> Iterator[Claimable]:
-        now = self._now()
         for run_id, standing in self._standings.items():
-            lapsed = standing.owner is not None and self._leases.get(standing.owner, now) <= now
+            lapsed = standing.owner is not None and not self.is_alive(standing.owner)
             if standing.due_at is None and (standing.owner is None or lapsed):
                 yield Claimable(run_id, standing.saga, standing.version, standing.unwinding, lapsed)
 

@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 
 from . import sqlite_starts
 from .following import Bell, Notification, tail
+from .limits import Grant, Need, Sharing
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
 from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
 from .sqlite_connection import SQLiteConnection, transaction
+from .sqlite_limits import SQLiteLimits
 from .sqlite_pulse import SQLitePulse
 from .sqlite_roster import SQLiteRoster, note
 from .sqlite_schema import migrate
@@ -56,6 +58,7 @@ class SQLiteLog:
         self._bell = Bell()
         self._bell.break_off()
         self._roster = SQLiteRoster(self._reader, self._writer)
+        self._limits = SQLiteLimits(self._reader, self._writer)
 
     def __repr__(self) -> str:
         return f"SQLite ({self.path})"
@@ -170,6 +173,14 @@ class SQLiteLog:
     async def release(self, worker: str) -> None:
         """Give up all runs of `worker`; see `Log.release`."""
         await self._ask(lambda: self._roster.release(worker))
+
+    async def share(self, need: Need) -> Grant:
+        """Share a limit with the other workers; see `Log.share`."""
+        return await self._ask(lambda: self._limits.share(need))
+
+    async def shares(self) -> list[Sharing]:
+        """Return who has what of which limit; see `Log.shares`."""
+        return await self._ask(self._limits.shares)
 
     async def wait_for_work(self, seconds: float) -> None:
         """Wait until a run may have become claimable; see `Log.wait_for_work`."""

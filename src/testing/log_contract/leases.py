@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from ...errors import AppendConflict, LogUnavailable
+from ...saga.log.limits import Need
 from ...saga.log.port import Log
 from .base import ContractBase, LetLapse, MakeLog
 from .owners import FREE, KNOWN, beat, free, names, owned_by
@@ -140,6 +141,8 @@ class LeasesContract(ContractBase):
                         lambda: log.owned("ada"),
                         lambda: log.release("ada"),
                         lambda: log.wait_for_work(1),
+                        lambda: log.share(Need("mail", "ada", 0, 1, 1, 1, None, 1.0)),
+                        log.shares,
                     ):
                         with pytest.raises(LogUnavailable):
                             await ask()

@@ -73,8 +73,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "recovery asks for recorded steps again",
         ASKING,
-        "        if path not in self._state.steps:\n            self._driver.take",
-        "        if True:\n            self._driver.take",
+        "        if path not in self._state.steps:\n            asked = StepAsked",
+        "        if True:\n            asked = StepAsked",
         "three",
     ),
     tooth("a handler is entered before that is durable", DRIVER, _APPEND, _APPEND_TOO_LATE, "three"),

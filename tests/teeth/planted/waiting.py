@@ -28,7 +28,7 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a run is let go of while its saga is at it",
         DRIVER,
-        "return due if due is None or self._calling.is_idle else None",
+        "return due if due is not None and self._calling.is_idle else None",
         "return due",
         "deep branches",
         also=(Patch(CALLING, "MOST_ROUNDS = 25\n", "MOST_ROUNDS = 0\n"),),
@@ -36,8 +36,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a run that is let go of keeps its owner",
         OUTBOX,
-        "standing._replace(owner=None, due_at=due_at) if",
-        "standing._replace(due_at=due_at) if",
+        "change = standing._replace(owner=None, due_at=due_at)",
+        "change = standing._replace(due_at=due_at)",
         "sleeps-and-is-let-go-of",
     ),
     tooth(
@@ -137,8 +137,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a deadline passes and nobody looks",
         DRIVER,
-        "        if deadline is not None and self.state.status is RunStatus.RUNNING:\n",
-        "        if False:\n",
+        "        deadline.watch(self.state, self._under_way, self._host.clock, self.take)\n",
+        "        pass\n",
         "undo-takes-time",
     ),
     tooth(

@@ -66,6 +66,31 @@ CREATE TABLE amends_workers (
     lease_seconds REAL NOT NULL
 );
 
+-- How workers share the limits of actions: a row for each limit and worker. It says what is counted for that worker, and
+-- counts as long as the worker's lease holds.
+CREATE TABLE amends_shares (
+    name TEXT NOT NULL, -- of the action
+    worker TEXT NOT NULL,
+    size INTEGER, -- how many at once, as this worker knows it; NULL: no bound
+    rate_count INTEGER, -- how many may begin in rate_us, likewise
+    rate_us INTEGER,
+    wanted INTEGER NOT NULL, -- permits that it has use for
+    waiting INTEGER NOT NULL, -- attempts that wait there
+    taken INTEGER NOT NULL, -- permits that are counted for it
+    since_us INTEGER NOT NULL, -- microseconds since 1970, as the next two: since when it has some, or waits with none
+    drew_us INTEGER NOT NULL, -- when it last got tokens of the rate
+    asked_us INTEGER NOT NULL,
+    PRIMARY KEY (name, worker)
+);
+
+-- The tokens of rates that were drawn, by when they count no more: microseconds since 1970.
+CREATE TABLE amends_tokens (
+    name TEXT NOT NULL, -- of the action
+    until_us INTEGER NOT NULL,
+    token_count INTEGER NOT NULL,
+    PRIMARY KEY (name, until_us)
+);
+
 -- What NOTIFY is elsewhere: how often a run was left to whoever claims it first. One row.
 CREATE TABLE amends_work (
     ring_count INTEGER NOT NULL

@@ -1,0 +1,1 @@
+DELETE FROM amends_tokens WHERE name = :limit AND until_us <= :asked_us
