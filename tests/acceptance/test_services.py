@@ -24,6 +24,7 @@ from amends.console.demo.contacts import problem
 from amends.console.demo.crm_server import CrmServer
 from amends.console.demo.smtp_sink import SmtpSink
 from amends.console.web import Role, new_token
+from examples import portal
 from tests.tree import ROOT
 
 SECRET, TOKEN = new_token("ada", Role.ADMIN, payloads=True)
@@ -65,8 +66,8 @@ class Service:
 @contextmanager
 def served(framework: str, place: Path) -> Iterator[Service]:
     with ExitStack() as stack:
-        portal = stack.enter_context(start_blocking_portal())
-        mail = stack.enter_context(portal.wrap_async_context_manager(SmtpSink()))
+        loop = stack.enter_context(start_blocking_portal())
+        mail = stack.enter_context(loop.wrap_async_context_manager(SmtpSink()))
         crm = stack.enter_context(CrmServer())
         log_url = f"sqlite:///{place}/log.db"
         (place / "tokens.txt").write_text(f"{TOKEN.line}\n")
@@ -169,17 +170,36 @@ def test_the_console_is_below_its_path_and_lets_the_service_end(tmp_path: Path) 
         headers = {"Authorization": f"Bearer {SECRET}"}
         shown = service.client.get(f"/console/api/runs/signup:{KEY}", headers=headers).json()
         assert (shown["status"], shown["saga"]) == ("completed", "onboard-user")
-        service.crm.go_down()
-        service.client.post(
-            "/console/api/sagas/onboard-user/runs",
-            json={"input": ADA | {"email": "b@example.com"}, "run_id": "r"},
-            headers=headers,
-        )
+        service.crm._latency_seconds = 60.0
+        asked = {"input": {**ADA, "email": "b@example.com"}, "run_id": "r"}
+        begun = service.client.post("/console/api/sagas/onboard-user/runs", json=asked, headers=headers)
+        assert begun.headers["location"] == "/console/api/runs/r"
         address = service.client.base_url
-        with socket.create_connection((address.host, address.port or 80)) as stream:
-            asked = f"GET /console/api/stream/r HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRET}\r\n\r\n"
-            stream.sendall(asked.encode())
-            assert b"200 OK" in stream.recv(100)
+        with socket.create_connection((address.host, address.port or 80), timeout=60) as stream:
+            request = f"GET /console/api/stream/r HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRET}\r\n\r\n"
+            stream.sendall(request.encode())
+            seen = stream.recv(1 << 16)
+            assert b"200 OK" in seen
             assert "Traceback" not in service.end()
-            while stream.recv(1 << 16):
-                pass
+            while part := stream.recv(1 << 16):
+                seen += part
+        assert b"event: end" not in seen, "the stream ended because the run did"
+
+
+def test_a_portal_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By eight threads at once; closed, it is opened anew, and closing it twice is as good as once."""
+    opened: list[Coordinator] = []
+
+    def make() -> Coordinator:
+        opened.append(Coordinator("memory://"))
+        return opened[-1]
+
+    monkeypatch.setattr(portal, "make", make)
+    one = portal.Portal()
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: one(), range(8)))
+    assert (len(set(map(id, found))), len(opened)) == (1, 1)
+    one.close()
+    one.close()
+    assert one() is not found[0]
+    one.close()
