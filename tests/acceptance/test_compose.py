@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from inspect import signature
@@ -127,6 +128,9 @@ def test_the_image_is_built_of_what_is_copied(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation"]
     done = subprocess.run([*command, "--wheel-dir", "dist", "."], cwd=tmp_path, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+    (wheel,) = (tmp_path / "dist").iterdir()
+    listed = zipfile.ZipFile(wheel).namelist()
+    assert {"_amends_pytest.py", "amends/console/cli.py", "amends/console/web/pages/templates/run.html"} <= set(listed)
 
 
 def free_port() -> int:
@@ -158,12 +162,13 @@ class Composed:
         given = {key: self._here(value) for key, value in OURS[name].get("environment", {}).items()}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **given}
 
-    def start(self, name: str) -> None:
+    def start(self, name: str) -> subprocess.Popen[bytes]:
         log = self._stack.enter_context((self._place / f"{name}.log").open("a"))
         command = self.command(OURS[name]["command"])
         process = subprocess.Popen(command, cwd=self._place, env=self.environ(name), stdout=log, stderr=log)
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
+        return process
 
     def healthy(self, name: str, seconds: float = 60) -> bool:
         """Ask as its health check does, until it answers."""
@@ -187,8 +192,8 @@ def test_what_it_starts_works_together(composed: Composed, postgres_url: str, tm
     secret = subprocess.run(
         made, cwd=tmp_path, env=composed.environ("token"), check=True, capture_output=True, text=True
     )
-    for name in ("systems", "service", "worker", "worker", "console"):
-        composed.start(name)
+    started = {name: composed.start(name) for name in ("systems", "service", "console")}
+    workers = [composed.start("worker") for _ in range(2)]
     assert composed.healthy("service"), (tmp_path / "service.log").read_text()
     assert composed.healthy("console"), (tmp_path / "console.log").read_text()
     ada = {"name": "Ada", "email": "ada@example.com"}
@@ -200,7 +205,9 @@ def test_what_it_starts_works_together(composed: Composed, postgres_url: str, tm
         console = f"http://127.0.0.1:{composed.ports['8765']}"
         shown = client.get(f"{console}/api/runs/signup:a-key-of-the-client", headers=allowed).json()
         assert shown["status"] == "completed"
-        # The console is a client of the log: a worker, or the service, hosts what is started there.
+        started["service"].terminate()
+        started["service"].wait(timeout=60)
+        # The console is a client of the log: it is a worker that hosts what is started there.
         begun = client.post(
             f"{console}/api/sagas/onboard-user/runs?wait_seconds=30",
             json={"input": {"name": "Alan", "email": "alan@example.com"}},
@@ -208,3 +215,4 @@ def test_what_it_starts_works_together(composed: Composed, postgres_url: str, tm
         )
         assert (begun.status_code, begun.json()["status"]) == (200, "completed"), begun.text
     assert [email for _, _, email in Users(postgres_url).list()] == ["ada@example.com", "alan@example.com"]
+    assert [process.poll() for process in workers] == [None, None]
