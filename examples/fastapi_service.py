@@ -26,7 +26,7 @@ from examples.signup import WAIT_SECONDS, answer_of, make, open_crm, run_id_of
 
 
 def create_app() -> FastAPI:
-    """Return the service. Its lifespan opens the coordinator with the first request and drains it after the last."""
+    """Return the service. Its lifespan opens the coordinator before the first request and drains it after the last."""
     crm = open_crm()
     coordinator = make(crm)
     console = console_app(coordinator, ConsoleSettings(tokens=read_tokens(os.environ["AMENDS_TOKENS"]), follow=True))
@@ -42,6 +42,7 @@ def create_app() -> FastAPI:
     app.state.coordinator = coordinator
     app.post("/signup", status_code=201)(sign_up)
     app.add_exception_handler(AmendsError, refuse)
+    app.add_exception_handler(ConnectionError, refuse)
     app.add_exception_handler(TimeoutError, refuse)
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.mount("/console", console)

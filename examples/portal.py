@@ -3,7 +3,8 @@
 from threading import Lock
 
 from amends import AmendsError
-from amends.blocking import BlockingCoordinator
+from amends.actions.onboarding import User
+from amends.blocking import BlockingCoordinator, BlockingHandle
 from examples.signup import WAIT_SECONDS, answer_of, make, run_id_of
 
 
@@ -38,7 +39,7 @@ portal = Portal()
 def sign_up(body: object, idempotency_key: str) -> tuple[int, dict[str, str]]:
     """Take a user in; return the status and the body of the answer."""
     try:
-        handle = portal().start("onboard-user", body, run_id=run_id_of(idempotency_key))
+        handle: BlockingHandle[User] = portal().start("onboard-user", body, run_id=run_id_of(idempotency_key))
         user = handle.result(timeout_seconds=WAIT_SECONDS)
     except (AmendsError, ConnectionError, TimeoutError) as error:
         return answer_of(error)

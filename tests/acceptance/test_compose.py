@@ -55,9 +55,9 @@ def test_a_command_is_one_that_there_is(name: str) -> None:
     """Parsed by the real parser; what it is told to import is there, and can be called."""
     command, *arguments = OURS[name]["command"]
     if command == "amends":
-        parsed = make_parser().parse_args(arguments)
-        if "factory" in parsed:
-            assert callable(factory_of(parsed.factory))
+        given = make_parser().parse_args(arguments)
+        if "factory" in given:
+            assert callable(factory_of(given.factory))
     elif command == "uvicorn":
         parsed = uvicorn.make_context("uvicorn", list(arguments)).params
         assert callable(factory_of(parsed["app"]))
