@@ -3,8 +3,8 @@
 A block that cannot run carries a marker with the reason before it: `<!-- not run: needs a mail account -->`. The
 console blocks that are run are those with lines that start with `$ amends `; what they print is not compared.
 
-A block with `<!-- not run: it is part of examples/signup.py -->` stands in that file as it stands on the page. What runs
-it there are the tests of the examples.
+A block with `<!-- not run: it is part of examples/signup.py -->` stands in that file as it stands on the page. What
+runs it there are the tests of the examples.
 
 On a page with the marker `<!-- output is compared -->`, what a Python block prints is held to the text block that
 follows it. A line `...` there stands for any lines, and ` ... ` in a line for anything.
