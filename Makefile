@@ -80,7 +80,7 @@ campaign: $(READY)
 	@$(BIN)/python -m amends.testing.campaign
 	@HYPOTHESIS_PROFILE=campaign AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/property
 	@AMENDS_CAMPAIGN=1 $(BIN)/python -m pytest -q tests/integration/test_projections_live.py \
-		tests/integration/test_cancel_races.py tests/integration/test_hooks.py tests/simulation/test_timers.py
+		tests/integration/test_cancel_races.py tests/integration/test_hooks.py tests/simulation/test_timers.py tests/simulation/test_locks.py
 	@AMENDS_FUZZ=20000 $(BIN)/python -m pytest -q -n2 tests/console/test_fuzzing.py
 	@$(BIN)/python -m tests.campaign $(ARGS)
 

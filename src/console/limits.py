@@ -1,4 +1,4 @@
-"""`amends limits`: the limits that workers share, who holds permits, and who waits."""
+"""`amends limits`: locks and limits over all workers, who has them, and who waits."""
 
 import argparse
 import asyncio
@@ -17,18 +17,22 @@ from .tables import Cell, table
 if TYPE_CHECKING:
     from ..actions.rate import Rate
     from ..saga.log.limits import Sharing
+    from ..saga.log.port import Queue
+
+
+MOST_QUEUES = 100
 
 
 class Limit(NamedTuple):
     """One line: a limit, or what one of those has that share it.
 
     Attributes:
-        kind: of what: `action`.
-        name: the action's.
+        kind: of what: `action`, `saga` or `lock`.
+        name: the action's, the saga's (with a tag, where that is limited), or the key of the lock.
         size: how many at once, and how many in a span of time.
-        held: how many permits are counted.
+        held: how many permits are counted, or how many runs have it.
         waiting: how many wait.
-        by: who holds or waits.
+        by: which worker has or awaits permits; or the first few runs that have it.
     """
 
     kind: str
@@ -43,9 +47,10 @@ def add_to(commands: Commands) -> None:
     """Register the command."""
     parser = commands.add_parser(
         "limits",
-        help="the limits that workers share, who holds permits, and who waits",
-        description="Shows each limit that workers whose leases hold have used lately: how many permits they hold, how "
-        "many attempts wait for one, and whose. It needs none of their sagas.",
+        help="locks and limits over all workers, who has them, and who waits",
+        description="Shows each limit of an action that workers whose leases hold have used lately: how many permits "
+        "they hold, how many attempts wait for one, and whose; then each lock, and each limit of a saga, that a run "
+        "has or waits for: how many, and the first few that have it. It needs none of the sagas.",
     )
     add_url_to(parser)
     add_json_to(parser)
@@ -54,7 +59,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show them; 0."""
-    limits = list(_limits(asyncio.run(_read(existing_url(arguments.url)))))
+    shares, queues = asyncio.run(_read(existing_url(arguments.url)))
+    limits = [*_limits(shares), *map(_queue, queues)]
     if arguments.json:
         print(json.dumps([limit._asdict() for limit in limits], indent=2))
     elif not limits:
@@ -66,13 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _read(url: str) -> "Sequence[Sharing]":
+async def _read(url: str) -> "tuple[Sequence[Sharing], Sequence[Queue]]":
     from ..saga.log.open import open_log
 
     log = open_log(url)
     await log.open()
     try:
-        return await log.shares()
+        return await log.shares(), await log.queues(MOST_QUEUES)
     finally:
         await log.close()
 
@@ -82,6 +88,13 @@ def _limits(shares: "Sequence[Sharing]") -> Iterator[Limit]:
     for name, sharing in groupby(shares, key=lambda share: share.limit):
         for share in sorted(sharing, key=lambda share: (-share.held, -share.waiting, share.worker)):
             yield Limit("action", name, _size(share.size, share.rate), share.held, share.waiting, share.worker)
+
+
+def _queue(queue: "Queue") -> Limit:
+    kind, _, name = queue.name.partition(" ")
+    more = ", ..." if queue.held > len(queue.runs) else ""
+    size = str(queue.size or "")
+    return Limit(kind, name, size, queue.held, queue.waiting, f"{', '.join(queue.runs)}{more}")
 
 
 def _size(size: int | None, rate: "Rate | None") -> str:

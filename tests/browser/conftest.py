@@ -1,25 +1,18 @@
 """The browser, once for each process, and a window for each test."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
 from tests.browser.browsing import Stage, Visit, stage_on
-from tests.browser.chromium import NAMES, chromium
+from tests.browser.chromium import chromium_or_leave
 
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Where the browser is. Where there is none, these tests are left out, but never in CI."""
-    found = chromium()
-    if found is None:
-        why = f"no browser: install Debian's chromium ({', '.join(NAMES)} are looked for), or set AMENDS_CHROMIUM"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    return chromium_or_leave()
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,8 @@ def written(texts: str) -> list[e.Event]:
             {"step": "1", "action": texts, "attempt": 1, "input": "1", "idempotency_key": texts, "child": texts},
         ),
         (e.ActionSucceeded, {"step": "1", "attempt": 1, "output": texts}),
+        (e.LockAwaited, {"step": "4", "key": texts}),
+        (e.SlotTaken, {"step": "4", "name": texts}),
         (e.SignalAwaited, {"step": "2", "signal": texts}),
         (e.SignalReceived, {"signal": texts, "payload": f'"{MARK}"', "by": texts, "key": texts}),
         (e.ActionStarted, {"step": "3", "action": texts, "attempt": 1, "input": "1", "idempotency_key": texts}),

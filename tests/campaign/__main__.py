@@ -15,7 +15,7 @@ from tests.campaign.parts import PARTS
 
 _FAULTS = (
     *("kills", "kills inside compensation", "zombies", "lost replies", "terminated backends", "restarts"),
-    *("signals", "cancels", "abandonments", "undos on request", "deadlines passed", "runs"),
+    *("signals", "cancels", "abandonments", "undos on request", "deadlines passed", "slots taken", "runs"),
 )
 
 STORIES = 10

@@ -75,7 +75,8 @@ def nobody_steals(facts: Facts) -> Iterator[str]:
     for event in facts.events:
         if isinstance(event, e.RunResumed) or _is_asked_undo(event):
             resumed = owner
-        has_waited |= isinstance(event, e.TimerSet | e.SignalAwaited)
+        has_waited |= isinstance(event, e.TimerSet | e.SignalAwaited | e.LockAwaited | e.SlotTaken)
+        has_waited |= isinstance(event, e.RunStarted) and bool(event.limits)
         if isinstance(event, e.RunClaimed):
             was_well = owner not in (None, resumed, event.worker) and owner not in facts.gone and not has_waited
             if was_well and not event.lapsed:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from amends import Coordinator
 from amends.saga import events as e
+from amends.testing.slot_checks import no_more_have_one_than_may
 from tests.campaign.audit import Facts, audit
 from tests.campaign.crew import Crew, Hand
 from tests.campaign.ledger import At, Ledger, Line, Tail
@@ -184,6 +185,9 @@ class Siege:
                 continued[line.pid].append(line.at_ns)
         for run_id in sorted(self._acknowledged | set(self.watch.events) | (set(lines) - {""})):
             await self._reckon(run_id, lines[run_id], continued)
+        for run_id, breach in no_more_have_one_than_may(self.watch.in_order):
+            self._breach(run_id, f"no_more_have_one_than_may: {breach}")
+        self.totals.counts["slots taken"] = sum(isinstance(event, e.SlotTaken) for _, event in self.watch.in_order)
         self.totals.counts["handler entries"] = sum(line.at is At.ENTER for line in self.tail.lines)
         complaints = self.crew.post.complaints
         if complaints.exists() and "Traceback" in (said := complaints.read_text(errors="replace")):

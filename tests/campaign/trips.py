@@ -72,6 +72,7 @@ class Agency:
         self.grumble = self._action("grumble", undo_attempts=2)
         self.reject = self._action("reject", retry=lambda state: False)
         self.poison = self._action("poison", do=self._die)
+        self.desk = self._action("desk", concurrency=2)
         shapes: list[Callable[[Run, Trip], Awaitable[None]]] = [
             self._chain,
             self._wide,
@@ -82,9 +83,10 @@ class Agency:
             self._stubborn,
             self._naps,
             self._asks,
+            self._locks,
             self._march,
         ]
-        self.sagas = [_saga(shape) for shape in shapes]
+        self.sagas = [*map(_saga, shapes), _saga(self._queues, concurrency=3)]
 
     @property
     def actions(self) -> list[Action[Any, Any]]:
@@ -246,6 +248,22 @@ class Agency:
             await run.do(self.rent, next(legs))
         await self._end(run, trip)
 
+    async def _locks(self, run: Run, trip: Trip) -> None:
+        """Takes a lock that a third of its like want, and later one that a fifth of them do."""
+        legs = _legs(trip)
+        await run.lock(f"desk {trip.seed % 3}")
+        await run.do(self.book, next(legs))
+        await run.lock(f"room {trip.seed % 5}")
+        await run.do(self.pay, next(legs))
+        await self._end(run, trip)
+
+    async def _queues(self, run: Run, trip: Trip) -> None:
+        """Few of them are under way at once, and of one of its actions few attempts."""
+        legs = _legs(trip)
+        await run.all(*(run.do(self.desk, next(legs)) for _ in range(3)))
+        await run.do(self.pay, next(legs))
+        await self._end(run, trip)
+
     async def _march(self, run: Run, trip: Trip) -> None:
         for _ in range(trip.steps):
             await run.do(self.book, Leg(seconds=0.01))
@@ -256,7 +274,7 @@ class Agency:
             await run.do(self.reject, Leg(fails=1_000))
 
 
-SHAPES = ("chain", "wide", "nested", "early", "detour", "papers", "stubborn", "naps", "asks")
+SHAPES = ("chain", "wide", "nested", "early", "detour", "papers", "stubborn", "naps", "asks", "locks", "queues")
 """The names of the sagas."""
 
 
@@ -298,8 +316,8 @@ def _legs(trip: Trip, branch: int = 0) -> Iterator[Leg]:
         )
 
 
-def _saga(shape: Callable[[Run, Trip], Awaitable[None]]) -> Saga[Trip, None]:
+def _saga(shape: Callable[[Run, Trip], Awaitable[None]], concurrency: int | None = None) -> Saga[Trip, None]:
     async def body(run: Run, trip: Trip) -> None:
         await shape(run, trip)
 
-    return Saga(getattr(shape, "__name__", "").lstrip("_"), version=1, function=body)
+    return Saga(getattr(shape, "__name__", "").lstrip("_"), version=1, function=body, concurrency=concurrency)

@@ -25,6 +25,7 @@ class Watch:
         parked: the runs that are parked now, and why.
         unfinished: the runs that have not ended and are not parked.
         completed: the runs that ever were completed, in that order.
+        in_order: all events, each with its run, in the order of the log.
     """
 
     def __init__(self, log: Log) -> None:
@@ -35,6 +36,7 @@ class Watch:
         self.parked: dict[str, e.RunParked] = {}
         self.unfinished: set[str] = set()
         self.completed: list[str] = []
+        self.in_order: list[tuple[str, e.Event]] = []
         self._codec = EventCodec.from_environment(DEFAULT_PAYLOAD_LIMIT_BYTES)
         self._news = asyncio.Event()
 
@@ -48,6 +50,7 @@ class Watch:
 
     def _take(self, run_id: str, event: e.Event) -> None:
         self.events[run_id].append(event)
+        self.in_order.append((run_id, event))
         match event:
             case e.RunStarted() | e.RunResumed() | e.RunFailing():
                 self.unfinished.add(run_id)

@@ -60,12 +60,12 @@ def test_no_request_is_our_fault(shared_log_url: str) -> None:
         schema = schemathesis.openapi.from_dict(document)
         operations = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
         assert len(operations) > 25
-        each = max(2, REQUEST_COUNT // len(operations) // 2)
+        each = min(50, max(2, REQUEST_COUNT // len(operations) // 2))
         statuses: dict[int, int] = {}
-        for operation in operations:
-            for mode in GenerationMode:
-                statuses_of(operation, mode, each, client, statuses)
-        assert sum(statuses.values()) >= min(REQUEST_COUNT, 300) // 2
+        while sum(statuses.values()) < REQUEST_COUNT:  # Where little is taken, there is little to draw.
+            for operation in operations:
+                for mode in GenerationMode:
+                    statuses_of(operation, mode, each, client, statuses)
         assert {200, 404, 422} <= set(statuses), statuses
 
 

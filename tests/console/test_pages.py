@@ -1,16 +1,20 @@
 """The pages as a caller without a browser sees them: sessions, forms, rights, and what each kind of run offers."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.routing import Mount
 
 from amends import RunStatus
-from amends.console.web import Actor, Role
+from amends.console.web import Actor, ConsoleSettings, Role, console_app
 from amends.console.web.pages.hiding import without_texts
 from amends.console.web.pages.links import Links, back_to
 from amends.console.web.pages.offers import offers
@@ -18,7 +22,7 @@ from amends.console.web.pages.values import VALUE_LIMIT, values_of
 from amends.console.web.sessions import COOKIE, IDLE, LONGEST, Session, Sessions, must_be_safe
 from amends.saga import events as e
 from amends.saga.events import ParkReason, Remaining, RemainingWhy
-from tests.console.scene import SECRETS, Served, served
+from tests.console.scene import SECRETS, TOKENS, Served, coordinator_on, served
 from tests.unit.recorded import at, did, doing, failed, started, unwound_run
 
 HTML = {"Accept": "text/html"}
@@ -121,6 +125,34 @@ def test_people_get_pages_and_programs_get_documents() -> None:
             assert missing.status_code == 404
             assert "<h1>Unknown name</h1>" in missing.text
             assert (await viewer.get("/", headers=HTML)).status_code == 501, "a log in memory cannot be searched"
+
+    asyncio.run(ask())
+
+
+def test_a_console_that_is_mounted_stays_below_its_path(tmp_path: Path) -> None:
+    """Every address on its pages, its cookies, and where it sends a browser."""
+
+    async def ask() -> None:
+        coordinator = coordinator_on(f"sqlite:///{tmp_path}/log.db")
+        console = console_app(coordinator, ConsoleSettings(tokens=TOKENS, allowed_hosts=["shop"], follow=True))
+        service = Starlette(routes=[Mount("/console", console)])
+        async with coordinator, console.router.lifespan_context(console):
+            await coordinator.start("idle", run_id="r")
+            await console.state.console.follower.caught_up()
+            transport, headers = httpx.ASGITransport(service), {**HTML, "Origin": "https://shop"}
+            async with httpx.AsyncClient(transport=transport, base_url="https://shop", headers=headers) as client:
+                form = await client.get("/console/run?id=r")
+                given = {"token": SECRETS["clerk"], "secret": secret_of(form), "wanted": "/console/run?id=r"}
+                begun = await client.post("/console/sign-in", data=given)
+                assert begun.headers["location"] == "/console/run?id=r"
+                assert {(cookie.name, cookie.path, cookie.secure) for cookie in client.cookies.jar} == {
+                    ("amends_session", "/console/", True)
+                }
+                for page in (await client.get("/console/run?id=r"), await client.get("/console/"), form):
+                    addresses = re.findall(r' (?:href|action|src|data-\w+)="([^"#][^"]*)"', page.text)
+                    assert addresses
+                    assert [each for each in addresses if not each.startswith("/console/") and "/" in each] == []
+                    assert (await client.get("/console/static/amends.css")).status_code == 200
 
     asyncio.run(ask())
 

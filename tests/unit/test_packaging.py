@@ -147,10 +147,21 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert "pip install 'amends[otel]'" in done.stdout
 
 
+def test_a_missing_extra_of_the_console_is_named(tmp_path: Path) -> None:
+    """The command line works without it; what needs it says what to install."""
+    code = (
+        "import sys; sys.modules['starlette'] = None; from amends.console.cli import main\n"
+        "print(main(['token', 'ada', '--role', 'viewer']))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "pip install 'amends[console]'" in done.stderr
+    assert done.stdout.strip() == "1"
+
+
 def test_importing_amends_does_no_work(tmp_path: Path) -> None:
     """A service on SQLite needs no libpq, one without the story no HTTP client, nobody telemetry or a console."""
     loaded = loaded_by(Path(sysconfig.get_path("purelib")), "amends", cwd=tmp_path)
     heavy = {"aiosmtpd", "amends.console", "amends.testing", "email_validator", "httpx", "hypothesis"}
-    heavy |= {"amends.telemetry", "opentelemetry", "psycopg"}
+    heavy |= {"amends.telemetry", "opentelemetry", "psycopg", "starlette", "uvicorn"}
     assert heavy & set(loaded) == set()
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from ...errors import AppendConflict, LogUnavailable
 from .following import Bell, Notification, tail
 from .limits import Grant, Need, Sharing
 from .memory_limits import MemoryLimits
-from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
+from .port import Backlog, Claimable, Holding, Pulse, Queue, Record, Standing
 from .roster import Roster
 from .writer import Append, is_stored
 
@@ -134,6 +134,11 @@ class MemoryLog:
         """Return who has a run, and which slots it has; see `Log.holding`."""
         self._check_open()
         return self._roster.holding(run_id)
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """Return what runs have and wait for; see `Log.queues`."""
+        self._check_open()
+        return self._roster.queues(limit)
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""

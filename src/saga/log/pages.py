@@ -4,12 +4,13 @@ A page is bounded in rows and in bytes, so that neither a long run nor large eve
 query going for longer than the server allows. A page always has at least one row if there is one.
 """
 
+import json
 from collections.abc import Sequence
 
 from .following import Notification
-from .port import Holding, Record
+from .port import Holding, Queue, Record
 
-__all__ = ["PAGE_BYTES", "PAGE_COUNT", "Row", "holding_of", "is_last", "notification", "record"]
+__all__ = ["PAGE_BYTES", "PAGE_COUNT", "Row", "holding_of", "is_last", "notification", "queue_of", "record"]
 
 PAGE_COUNT = 1000
 PAGE_BYTES = 4 * 1024 * 1024
@@ -37,3 +38,9 @@ def notification(row: Row) -> Notification:
 def holding_of(rows: Sequence[tuple[str | None, str | None]]) -> Holding:
     """Return who has a run, and its slots, from rows of an owner and the name of a slot, or none."""
     return Holding(rows[0][0], frozenset(name for _, name in rows if name is not None))
+
+
+def queue_of(row: tuple[str, int, int, int, str]) -> Queue:
+    """Return what a row of `..._queues.sql` says."""
+    name, size, held, waiting, runs = row
+    return Queue(name, size, held, waiting, tuple(json.loads(runs)))

@@ -64,6 +64,24 @@ class Holding(NamedTuple):
     slots: frozenset[str]
 
 
+class Queue(NamedTuple):
+    """Who has, and who waits for, what only so many runs may have at once.
+
+    Attributes:
+        name: of what.
+        size: how many may have one, by those who asked.
+        held: how many have one.
+        waiting: how many wait.
+        runs: the first few of those that have one.
+    """
+
+    name: str
+    size: int
+    held: int
+    waiting: int
+    runs: tuple[str, ...]
+
+
 class Standing(NamedTuple):
     """How a run stands for those who look for work; committed together with the append that changes it.
 
@@ -233,6 +251,17 @@ class Log(Protocol):
 
     async def holding(self, run_id: str) -> Holding:
         """Return who has a run, and which slots it has; both as they were at one moment.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        ...
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """Return what runs have and wait for, what most wait for first.
+
+        Args:
+            limit: at most so many.
 
         Raises:
             LogUnavailable: the database does not answer.

@@ -20,7 +20,7 @@ from .following import Notification
 from .limits import Grant, Need, Sharing
 from .pages import PAGE_BYTES, PAGE_COUNT, is_last, notification, record
 from .patience import Patience
-from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
+from .port import Backlog, Claimable, Holding, Pulse, Queue, Record, Standing
 from .postgres_columns import columns
 from .postgres_limits import PostgresLimits
 from .postgres_pulse import PostgresPulse
@@ -183,6 +183,11 @@ class PostgresLog:
         """Return who has a run, and which slots it has; see `Log.holding`."""
         roster = self._roster()
         return await self._ask(lambda: roster.holding(run_id))
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """Return what runs have and wait for; see `Log.queues`."""
+        roster = self._roster()
+        return await self._ask(lambda: roster.queues(limit))
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""

@@ -11,9 +11,10 @@ from psycopg.types.numeric import Int8
 
 from ...errors import LogUnavailable
 from .dues import microseconds, moment
-from .pages import holding_of
-from .port import FOR_EVER, Claimable, Holding
+from .pages import holding_of, queue_of
+from .port import FOR_EVER, Claimable, Holding, Queue
 from .postgres_session import PostgresSession
+from .slots import SHOWN_RUNS
 from .statements import statement
 
 __all__ = ["PostgresRoster"]
@@ -54,6 +55,11 @@ class PostgresRoster:
     async def holding(self, run_id: str) -> Holding:
         """See `Log.holding`."""
         return holding_of(await self._session.fetch(statement("postgres_holding"), {"run_id": run_id}))
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """See `Log.queues`."""
+        asked = {"limit": Int8(limit), "run_limit": Int8(SHOWN_RUNS)}
+        return [queue_of(row) for row in await self._session.fetch(statement("postgres_queues"), asked)]
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """See `Log.wake`."""

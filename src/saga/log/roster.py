@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from .following import Bell
-from .port import FOR_EVER, Claimable, Holding, Standing
+from .port import FOR_EVER, Claimable, Holding, Queue, Standing
 from .slots import Slots
 
 __all__ = ["Roster"]
@@ -57,6 +57,10 @@ class Roster:
         """See `Log.holding`."""
         standing = self._standings.get(run_id)
         return Holding(None if standing is None else standing.owner, self._slots.held(run_id))
+
+    def queues(self, limit: int) -> list[Queue]:
+        """See `Log.queues`."""
+        return self._slots.queues(limit)
 
     def rung(self, worker: str) -> dict[str, int]:
         """See `Log.rung`."""

@@ -1,8 +1,11 @@
 """Which run has which slot, and who waits for one, in memory."""
 
-from .port import Slot
+from .port import Queue, Slot
 
-__all__ = ["Slots"]
+__all__ = ["SHOWN_RUNS", "Slots"]
+
+SHOWN_RUNS = 3
+"""Of how many runs `Log.queues` tells that have a slot."""
 
 
 class _Place:
@@ -43,6 +46,15 @@ class Slots:
     def has_all(self, run_id: str) -> bool:
         """Whether a run waits for none."""
         return len(self.held(run_id)) == len(self._names.get(run_id, ()))
+
+    def queues(self, limit: int) -> list[Queue]:
+        """See `Log.queues`."""
+        found = []
+        for name, queue in self._queues.items():
+            having = [run_id for run_id, place in queue.items() if place.held]
+            size = max(place.size for place in queue.values())
+            found.append(Queue(name, size, len(having), len(queue) - len(having), tuple(having[:SHOWN_RUNS])))
+        return sorted(found, key=lambda queue: (-queue.waiting, -queue.held, queue.name))[:limit]
 
     def _grant(self, name: str) -> list[str]:
         queue = self._queues[name]

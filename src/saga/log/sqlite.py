@@ -18,7 +18,7 @@ from .following import Bell, Notification, tail
 from .limits import Grant, Need, Sharing
 from .pages import PAGE_BYTES, PAGE_COUNT, Row, is_last, notification, record
 from .patience import Patience
-from .port import Backlog, Claimable, Holding, Pulse, Record, Standing
+from .port import Backlog, Claimable, Holding, Pulse, Queue, Record, Standing
 from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_limits import SQLiteLimits
 from .sqlite_pulse import SQLitePulse
@@ -165,6 +165,10 @@ class SQLiteLog:
     async def holding(self, run_id: str) -> Holding:
         """Return who has a run, and which slots it has; see `Log.holding`."""
         return await self._ask(lambda: self._roster.holding(run_id))
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """Return what runs have and wait for; see `Log.queues`."""
+        return await self._ask(lambda: self._roster.queues(limit))
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """Make waiting runs claimable that are due; see `Log.wake`."""

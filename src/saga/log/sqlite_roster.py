@@ -13,8 +13,9 @@ from typing import Any
 
 from .dues import microseconds, moment
 from .following import Bell
-from .pages import holding_of
-from .port import FOR_EVER, Claimable, Holding, Standing
+from .pages import holding_of, queue_of
+from .port import FOR_EVER, Claimable, Holding, Queue, Standing
+from .slots import SHOWN_RUNS
 from .sqlite_connection import SQLiteConnection, transaction
 from .sqlite_slots import note_slots, waits
 from .statements import statement
@@ -62,6 +63,14 @@ class SQLiteRoster:
     async def holding(self, run_id: str) -> Holding:
         """See `Log.holding`."""
         return await self._reader.run(lambda connection: _holding(connection, run_id))
+
+    async def queues(self, limit: int) -> list[Queue]:
+        """See `Log.queues`."""
+        asked = {"limit": limit, "run_limit": SHOWN_RUNS}
+        rows = await self._reader.run(
+            lambda connection: connection.execute(statement("sqlite_queues"), asked).fetchall()
+        )
+        return [queue_of(row) for row in rows]
 
     async def wake(self, now: datetime, limit: int) -> datetime | None:
         """See `Log.wake`. Whoever finds that nothing is due does not take the file's write lock."""

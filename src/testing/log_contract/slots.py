@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from ...errors import AppendConflict
-from ...saga.log.port import FOR_EVER, Holding, Log, Slot, Standing
+from ...saga.log.port import FOR_EVER, Holding, Log, Queue, Slot, Standing
 from .base import ContractBase, MakeLog
 from .owners import FREE, REST, beat, free, names, owned_by
 from .records import a_record, opened
@@ -174,6 +174,25 @@ class SlotsContract(ContractBase):
                 async with asyncio.timeout(10):
                     await waiting
                 assert await names(log) == ["b"]
+
+        asyncio.run(scenario())
+
+    def test_what_most_wait_for_comes_first(self, make_log: MakeLog) -> None:
+        """With the first few runs that have it, and whatever nobody has any more is gone."""
+
+        async def scenario() -> None:
+            async with opened(make_log()) as log:
+                await log.append("a", 0, [a_record()], asking(Slot("x", 1), Slot("z", 9)))
+                for run_id in ("b", "c", "d", "e", "f"):
+                    await log.append(run_id, 0, [a_record()], asking(Slot("y", 4)))
+                await log.append("g", 0, [a_record()], asking(Slot("gone", 1)))
+                await log.append("g", 1, [a_record()], REST._replace(slots=()))
+                assert await log.queues(10) == [
+                    Queue("y", 4, 4, 1, ("b", "c", "d")),
+                    Queue("x", 1, 1, 0, ("a",)),
+                    Queue("z", 9, 1, 0, ("a",)),
+                ]
+                assert [queue.name for queue in await log.queues(1)] == ["y"]
 
         asyncio.run(scenario())
 

@@ -34,7 +34,6 @@ class RunView:
         offers: what the actor may tell it.
         plan: what undoing it would do, of a completed run.
         values: of the step that was asked for; None if none was, or if the actor may not see them.
-        children: the runs that its steps are, by step.
     """
 
     state: RunState
@@ -45,7 +44,6 @@ class RunView:
     offers: Sequence[Offer]
     plan: UndoPlan | None
     values: Sequence[Value] | None
-    children: dict[str, str]
 
 
 def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, before: int | None) -> RunView:
@@ -81,5 +79,4 @@ def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, b
         offers=offered,
         plan=undo_plan(state) if state.status is RunStatus.COMPLETED else None,
         values=values_of(events, step) if step and actor.payloads else None,
-        children={path: each.child for path, each in state.steps.items() if each.child is not None},
     )
