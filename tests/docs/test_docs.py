@@ -3,6 +3,9 @@
 A block that cannot run carries a marker with the reason before it: `<!-- not run: needs a mail account -->`. The
 console blocks that are run are those with lines that start with `$ amends `; what they print is not compared.
 
+A block with `<!-- not run: it is part of examples/signup.py -->` stands in that file as it stands on the page. What
+runs it there are the tests of the examples.
+
 On a page with the marker `<!-- output is compared -->`, what a Python block prints is held to the text block that
 follows it. A line `...` there stands for any lines, and ` ... ` in a line for anything.
 """
@@ -30,6 +33,7 @@ from tests.tree import ROOT
 PAGES = pages()
 NOT_RUN = [block for page in PAGES for block in page.blocks if block.runs and block.not_run is not None]
 COMMAND_TIMEOUT_SECONDS = 60
+PART_OF = re.compile(r"it is part of (examples/\S+\.py)")
 
 
 @pytest.fixture
@@ -130,9 +134,25 @@ def test_a_page_may_show_a_part_of_what_is_printed(printed: str, shown: str, exp
     assert matches(printed, shown) is expected
 
 
+def is_part(code: str, text: str) -> bool:
+    """Whether whole lines of a file are the code of a block."""
+    return f"\n{code}" in f"\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("a = 1\n", True), ("    b = 2\n", True), ("b = 2\n", False), ("a = 1\n    b\n", False), ("c\n", False)],
+)
+def test_a_block_is_part_of_a_file_line_by_line(code: str, expected: bool) -> None:
+    assert is_part(code, "a = 1\n    b = 2\n") is expected
+
+
 @pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
 def test_a_block_is_not_run_for_a_reason(block: Block) -> None:
     assert block.not_run, "say why"
+    if (part_of := PART_OF.fullmatch(block.not_run)) is not None:
+        assert is_part(block.code, (ROOT / part_of[1]).read_text(encoding="utf-8")), f"{part_of[1]} has it otherwise"
+        return
     if block.language == "python":
         compile(block.code, block.place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     pytest.skip(block.not_run)

@@ -1,7 +1,7 @@
 """The demo's CRM: an HTTP server on this machine that can be told to fail.
 
-It listens on 127.0.0.1 only and keeps everything in memory. The faults are those that real services have: a request
-that is refused before anything is done, and a reply that is lost after everything was done.
+It listens on 127.0.0.1 unless told otherwise, and keeps everything in memory. The faults are those that real services
+have: a request that is refused before anything is done, and a reply that is lost after everything was done.
 """
 
 from enum import Enum, auto
@@ -28,16 +28,26 @@ class CrmServer:
     Args:
         contacts: what it holds.
         latency_seconds: how long each reply takes, so that timelines look like those of a network.
+        host: where it listens.
+        port: likewise; 0 takes a free one.
 
     Attributes:
         contacts: what it holds.
         requests: every request that arrived, in order.
     """
 
-    def __init__(self, contacts: Contacts | None = None, latency_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        contacts: Contacts | None = None,
+        latency_seconds: float = 0.0,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.contacts = contacts or Contacts()
         self.requests: list[Request] = []
         self._latency_seconds = latency_seconds
+        self._address = (host, port)
         self._faults: list[tuple[str, Reply | Lost]] = []
         self._down = False
         self._closing = Event()
@@ -51,12 +61,17 @@ class CrmServer:
         self._down = down
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.server_port
+
+    @property
+    def url(self) -> str:
+        """Where it is for this machine."""
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server = ThreadingHTTPServer(self._address, _handler_of(self))
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="demo crm", daemon=True)
         self._thread.start()

@@ -1,6 +1,6 @@
 """The demo's mail server: takes every mail, keeps it in memory and delivers none.
 
-It speaks enough of RFC 5321 for `smtplib`, on 127.0.0.1 only.
+It speaks enough of RFC 5321 for `smtplib`, on 127.0.0.1 unless told otherwise.
 """
 
 import asyncio
@@ -25,24 +25,27 @@ class SmtpSink:
 
     Args:
         latency_seconds: how long it takes over a mail, so that timelines look like those of a network.
+        host: where it listens.
+        port: likewise; 0 takes a free one.
 
     Attributes:
         mails: what arrived, in order.
     """
 
-    def __init__(self, latency_seconds: float = 0.0) -> None:
+    def __init__(self, latency_seconds: float = 0.0, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.mails: list[EmailMessage] = []
         self._latency_seconds = latency_seconds
+        self._address = (host, port)
         self._talks: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
-        """Where it listens, on 127.0.0.1."""
+        """Where it listens."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._meet, *self._address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
