@@ -78,8 +78,8 @@ class Pool:
     used: int = 0
     allowed: int = 0
     taken: int = 0
-    _tokens: list[float] = field(default_factory=list)
-    """When each was asked for."""
+    _tokens: list[tuple[float, float]] = field(default_factory=list)
+    """When each was asked for, and until when it is good: as long as the log was told, whatever was learned since."""
     _valid_seconds: float = 0.0
     _delay_seconds: float = 0.0
     _first: "OrderedDict[Waiter, None]" = field(default_factory=OrderedDict)
@@ -126,8 +126,7 @@ class Pool:
             waiter, _ = (self._first or self._then).popitem(last=False)
             permit = Permit(self, lapses)
             if self.rate is not None:
-                permit.asked_at = self._tokens.pop(0)
-                permit.good_until = permit.asked_at + self._valid_seconds
+                permit.asked_at, permit.good_until = self._tokens.pop(0)
             self.used += 1
             self._most_used = max(self._most_used, self.used)
             yield waiter, permit
@@ -142,7 +141,7 @@ class Pool:
             return False
         if self.rate is None:
             return True
-        self._tokens = [asked_at for asked_at in self._tokens if now <= asked_at + self._valid_seconds]
+        self._tokens = [token for token in self._tokens if now <= token[1]]
         return bool(self._tokens) and self.allowed > 0
 
     def look(self, lapses: int | None) -> None:
@@ -218,7 +217,7 @@ class Pool:
         self.allowed = UNBOUNDED if self.size is None and grant.allowed else grant.allowed
         self.taken = grant.taken
         self._wait_seconds = grant.wait_seconds
-        self._tokens += [self._asked_at] * grant.tokens
+        self._tokens += [(self._asked_at, self._asked_at + need.valid_seconds)] * grant.tokens
 
     def unanswered(self) -> None:
         """Note that nobody knows what the log counts: this worker gets nothing more until it is told."""

@@ -65,6 +65,8 @@ class Speaking(Protocol):
 
     def _nearest(self, run_id: str) -> str:
         """Return the process that has a run, or any that runs."""
+        if not self.running:
+            raise ValueError(f"nobody is there to speak to run {run_id}: no process runs, so boot one")
         standing = self.log.standing(run_id)
         owner = standing.owner if standing else None
         return owner if owner is not None and owner in self.running else self.running[0]

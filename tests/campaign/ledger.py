@@ -1,16 +1,19 @@
 """A ledger outside the engine's database: what handlers of many processes did, one short JSON line each.
 
-Lines are appended with one `write` to a file opened with O_APPEND, so they survive the process that wrote them and
-never tear. The effects that the handlers have on the world are lines too: what has landed and was not undone stands.
+Lines are appended with one `write` to a file opened with O_APPEND, so they survive the process that wrote them, and
+never mix. A process that is killed while it writes may leave the beginning of a line, where the line crosses a page of
+memory: that `write` never returned, so it says nothing. Each line brings a newline before it too, and is whole if it
+ends with its bracket. The effects that the handlers have on the world are lines too: what has landed and was not undone
+stands.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from amends import Call
 
@@ -84,8 +87,8 @@ class Ledger:
     def has_landed(self, key: str) -> bool:
         """Look for the effect of a step, as a probe does in a real system."""
         needle = key.encode()
-        lines = (line for line in self.path.read_bytes().splitlines() if needle in line)
-        return key in standing(_read(line) for line in lines)
+        lines = [line for line in self.path.read_bytes().splitlines() if needle in line]
+        return key in standing(_read(lines))
 
     def close(self) -> None:
         """Put the pen down."""
@@ -93,7 +96,7 @@ class Ledger:
 
     def _write(self, at: At, *call: str | int, pid: int = 0) -> None:
         line = [at, *call, pid or os.getpid(), self.worker, time.time_ns()]
-        os.write(self._file, json.dumps(line).encode() + b"\n")
+        os.write(self._file, b"\n" + json.dumps(line).encode() + b"\n")
 
 
 _NO_CALL = ("", "", "", "", 0, "")
@@ -120,15 +123,17 @@ class Tail:
             file.seek(self._offset)
             whole, newline, _ = file.read().rpartition(b"\n")
         self._offset += len(whole) + len(newline)
-        new = [_read(line) for line in whole.splitlines()]
+        new = list(_read(whole.splitlines()))
         self.lines += new
         return new
 
 
-def _read(text: bytes) -> Line:
-    at, *rest = json.loads(text)
-    values: list[Any] = rest
-    return Line(At(at), *values)
+def _read(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Yield what the whole lines say."""
+    for text in lines:
+        if text.endswith(b"]"):
+            at, *values = json.loads(text)
+            yield Line(At(at), *values)
 
 
 def standing(lines: Iterable[Line]) -> set[str]:

@@ -28,6 +28,7 @@ NAMES = {"cancel": "cancels", "abandon": "abandonments", "undo": "undos on reque
 
 ROUND_SECONDS = 0.05
 AGAIN_SECONDS = 0.05
+SEEN_SECONDS = 30.0
 
 
 class People:
@@ -46,7 +47,8 @@ class People:
         self._commanded: dict[tuple[str, str], RunStatus | None] = {}
         """Of each run and command that somebody gave it: how the run stood then; None where it was refused."""
         self._talks: set[asyncio.Task[None]] = set()
-        self.may_command = True
+        self._commands: set[asyncio.Task[None]] = set()
+        self._may_command = True
 
     async def go_on(self) -> None:
         """Speak to runs until this is cancelled."""
@@ -57,11 +59,26 @@ class People:
                     if (run_id, key) not in self._told and self._chance.random() < 0.2:
                         self._told[run_id, key] = False
                         self._begin(self._tell(run_id, key, self._chance.choice((1, 1, 2))))
-            for order, share in ORDERS.items() if self.may_command else ():
+            for order, share in ORDERS.items() if self._may_command else ():
                 runs = unfinished if order != "undo" else self._siege.watch.completed
                 if runs and self._chance.random() < share:
-                    self._begin(self._command(self._chance.choice(runs), order))
+                    command = self._begin(self._command(self._chance.choice(runs), order))
+                    self._commands.add(command)
+                    command.add_done_callback(self._commands.discard)
             await asyncio.sleep(ROUND_SECONDS * self._chance.uniform(0.5, 1.5))
+
+    async def cease_to_command(self) -> None:
+        """Give no more commands; returns when the watch has seen what came of those that were given.
+
+        Whoever is answered later may have had a run undone that had come to rest.
+        """
+        self._may_command = False
+        while self._commands:
+            await asyncio.wait(self._commands)
+        watch = self._siege.watch
+        for run_id in sorted({run_id for (run_id, _), status in self._commanded.items() if status is not None}):
+            count = len(await watch.read(run_id))
+            await watch.until(lambda: len(watch.events[run_id]) >= count, SEEN_SECONDS)  # noqa: B023 - used at once
 
     async def fall_silent(self) -> None:
         """Wait until everybody who has begun to speak was answered."""
@@ -90,10 +107,11 @@ class People:
         if undone and (run_id, "undo") not in asked:
             yield "it was undone, and nobody asked for that"
 
-    def _begin(self, talk: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, talk: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(talk)
         self._talks.add(task)
         task.add_done_callback(self._talks.discard)
+        return task
 
     async def _tell(self, run_id: str, key: str, count: int) -> None:
         """Tell an answer, so many at once, until it is taken or refused."""

@@ -149,7 +149,7 @@ class Siege:
 
     async def heal(self) -> None:
         """Let all runs come to rest, with whoever is alive; as an operator, set going what only waits for one."""
-        self.people.may_command = False
+        await self.people.cease_to_command()
         while self._again:
             await self._start(self._again.pop())
         # A start that a living worker has yet to make is not waited for: nobody was told of it.

@@ -32,11 +32,13 @@ def test_the_odd_ones_go_to_those_who_stand_first(size: int, count: int) -> None
 
 
 class Worker:
-    """A pool, with what is under way, and what the log was asked and has not answered."""
+    """A pool, with what has a permit, what is under way, and what the log was asked and has not answered."""
 
     def __init__(self, name: str, size: int | None, rate: Rate | None) -> None:
         self.name = name
         self.pool = Pool("mail", size, rate)
+        self.waiting: deque[Waiter] = deque()
+        self.at_the_door: deque[Permit] = deque()
         self.running: deque[Permit] = deque()
         self.leases = 1
         self.until = 0.0
@@ -59,9 +61,32 @@ class World:
         worker.leases += worker.until <= self.now
         worker.until = self.now + 2.0
 
-    def come(self, worker: Worker) -> None:
-        worker.pool.join(Waiter(lambda _: None), first=False)
+    def come(self, worker: Worker, *, again: bool = False) -> None:
+        waiter = Waiter(lambda _: None)
+        worker.waiting.append(waiter)
+        worker.pool.join(waiter, first=again)
         self.serve(worker)
+
+    def leave(self, worker: Worker) -> None:
+        """Whoever came first waits no more; what was asked for on their behalf may still be given."""
+        if worker.waiting:
+            worker.pool.leave(worker.waiting.popleft())
+            self.serve(worker)
+
+    def enter(self, worker: Worker) -> None:
+        """Enter a handler with a permit, which may be long after it was given; wait again if that was too long ago."""
+        if not worker.at_the_door:
+            return
+        permit = worker.at_the_door.popleft()
+        worker.pool.began(permit, self.now)
+        if permit.is_good(self.lapses(worker), self.now):
+            permit.has_begun = True
+            worker.running.append(permit)
+            self.begun.append(self.now)
+            self.check()
+        else:
+            worker.pool.given_back()
+            self.come(worker, again=True)
 
     def end(self, worker: Worker) -> None:
         if worker.running:
@@ -87,17 +112,17 @@ class World:
         self.serve(worker)
 
     def serve(self, worker: Worker) -> None:
-        for _, permit in worker.pool.served(self.lapses(worker), self.now):
+        for waiter, permit in worker.pool.served(self.lapses(worker), self.now):
+            worker.waiting.remove(waiter)
             assert permit.is_good(self.lapses(worker), self.now)
-            worker.running.append(permit)
-            self.begun.append(self.now)
+            worker.at_the_door.append(permit)
         self.check()
 
     def check(self) -> None:
         held = sum(
             permit.lapses == worker.leases and worker.until > self.now
             for worker in self.workers.values()
-            for permit in worker.running
+            for permit in (*worker.at_the_door, *worker.running)
         )
         assert self.size is None or held <= self.size
         if self.rate is not None:
@@ -105,10 +130,11 @@ class World:
             assert len(lately) <= self.rate.count
 
 
+WHAT = ("come", "come", "leave", "enter", "end", "ask", "answered", "answered", "lost", "lost before", "beat", "time")
 steps = st.lists(
     st.tuples(
         st.sampled_from(WORKERS),
-        st.sampled_from(("come", "come", "end", "ask", "answered", "answered", "lost", "lost before", "beat", "time")),
+        st.sampled_from(WHAT),
         st.sampled_from((0.01, 0.1, 0.5, 1.1)),
     ),
     max_size=120,
@@ -125,7 +151,7 @@ def test_workers_never_exceed_a_limit_and_all_get_on(
     for name, what, seconds in taken:
         worker = world.workers[name]
         match what:
-            case "come" | "end" | "ask" | "beat":
+            case "come" | "leave" | "enter" | "end" | "ask" | "beat":
                 getattr(world, what)(worker)
             case "time":
                 world.now += seconds
@@ -137,6 +163,7 @@ def test_workers_never_exceed_a_limit_and_all_get_on(
         world.now += 0.25
         for worker in world.workers.values():
             world.beat(worker)
+            world.enter(worker)
             world.end(worker)
             due_at = worker.pool.due_at()
             if due_at is not None and due_at <= world.now:
@@ -145,6 +172,31 @@ def test_workers_never_exceed_a_limit_and_all_get_on(
     for worker in world.workers.values():
         assert (worker.pool.used, worker.pool.waiting, worker.pool.due_at()) == (0, 0, None)
     assert sum(sharing.held for sharing in world.limits.shares()) == 0
+
+
+def test_a_token_is_good_no_longer_than_the_log_was_told() -> None:
+    """A worker learns that it is slow to begin; what it got before and did not need is not good for longer by that."""
+    world = World(None, Rate(2, per_seconds=1.0))
+    slow, other = world.workers["ada"], world.workers["bob"]
+    for worker in (slow, other):
+        world.beat(worker)
+    world.come(slow)
+    world.come(slow)
+    world.ask(slow)
+    world.leave(slow)
+    world.answer(slow, how="answered")
+    assert (len(slow.at_the_door), slow.pool.waiting) == (1, 0)
+    world.now += 1.1
+    world.enter(slow)
+    assert not slow.running, "it came far too late"
+    world.now += 0.1
+    for _ in range(2):
+        world.come(other)
+    world.ask(other)
+    world.answer(other, how="answered")
+    for worker in (other, other, slow):
+        world.enter(worker)
+    assert (len(other.running), len(slow.running)) == (2, 0)
 
 
 @settings(deadline=None, max_examples=20)
@@ -160,6 +212,7 @@ def test_nobody_starves_beside_workers_that_are_busy_for_hours(size: int, attemp
             world.beat(worker)
             if worker.pool.waiting < 5:
                 world.come(worker)
+            world.enter(worker)
             if worker.running and turn - since.setdefault(id(worker.running[0]), turn) >= attempt_rounds:
                 began[worker.name] += 1
                 world.end(worker)
