@@ -1,7 +1,8 @@
 """A run's events as they come, as server-sent events (WHATWG HTML, 9.2): a message each, whose id is its version.
 
-Each stream reads the log behind what it has sent, at most once a second when nothing happens, so it needs nothing from
-whoever hosts the run. A client that comes again with `Last-Event-ID` goes on where it was.
+Each stream reads the log behind what it has sent, so it needs nothing from whoever hosts the run: soon again when
+something has come, once a second when nothing happens, and less often where very many are open. A client that comes
+again with `Last-Event-ID` goes on where it was.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ MEDIA_TYPE = "text/event-stream"
 
 POLL_SECONDS = (0.05, 1.0)
 """First and longest pause between two looks."""
+
+LOOKS_PER_SECOND = 100
+"""How often all streams together look, so that they leave the process and the log to those who do the work."""
 
 PING_SECONDS = 15.0
 """How long nothing is sent at most, so that proxies do not hang up."""
@@ -111,12 +115,13 @@ async def _messages(ask: Ask, state: RunState) -> AsyncIterator[bytes]:
             yield b"event: end\ndata: %s\n\n" % json_bytes({"status": state.status.value})
             return
         pause = POLL_SECONDS[0] if records else min(POLL_SECONDS[1], pause * 1.5)
-        quiet_seconds = 0.0 if records else quiet_seconds + pause
+        wait = max(pause, ask.console.stream_count / LOOKS_PER_SECOND)
+        quiet_seconds = 0.0 if records else quiet_seconds + wait
         if quiet_seconds >= PING_SECONDS:
             quiet_seconds = 0.0
             yield b": still here\n\n"
         with suppress(TimeoutError):
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(wait):
                 await ask.console.closing.wait()
 
 
