@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from ..actions.values import JsonText, ValueType
 from ..errors import InvalidValue, LockRefused, SignalTimedOut, UnknownName, ValueTooLarge
@@ -16,8 +16,10 @@ from . import slots
 from .admission import Admission
 from .asked import Asked, AskedCommit, AskedLock, AskedRun, AskedStep, AskedWait
 from .children import SAGA_PREFIX, Children
+from .events import FailingReason
+from .failures import describe
 from .ids import child_run_id
-from .moments import CommitAsked, Diverged, LockAsked, Moment, StepAsked, WaitAsked
+from .moments import CommitAsked, Diverged, LockAsked, Moment, SagaFailed, StepAsked, WaitAsked
 from .outcomes import action_error, named
 from .registry import Registry
 from .replay import COMMIT, Replay
@@ -36,6 +38,8 @@ class _Called(NamedTuple):
 
 
 _OVER = "the run does nothing new any more"
+
+_NOT_ALONE = "something else of the run is under way; take locks before what runs side by side, or after it"
 
 
 class Settling:
@@ -177,13 +181,20 @@ class Asking:
         if self._knows(path) or state.failing is not None:
             return
         if isinstance(asked, AskedLock):
-            is_alone = not (state.active or state.waits.open or self.has_waiting)
-            why = slots.refusal(state.slots, asked.key, is_alone=is_alone)
+            if state.active or state.waits.open or self.has_waiting:
+                self._refuse(f"lock {asked.key!r} (step {path}): {_NOT_ALONE}")
+            why = slots.refusal(state.slots, asked.key)
             if why is not None:
                 raise LockRefused(f"lock {asked.key!r} (step {path}): {why}")
         elif state.slots.awaited is not None:
             beside = f"step {path} is asked for beside it; await run.lock by itself"
-            raise LockRefused(f"lock {state.slots.awaited!r}: {beside}")
+            self._refuse(f"lock {state.slots.awaited!r}: {beside}")
+
+    def _refuse(self, why: str) -> NoReturn:
+        """Fail the run, also if its function catches this: called anew a moment later, it might get the lock."""
+        error = LockRefused(why)
+        self._driver.take(SagaFailed(FailingReason.SAGA_RAISED, describe(error)))
+        raise error
 
     def _begin_other(self, path: str, label: str, moment: WaitAsked | LockAsked | CommitAsked) -> None:
         self._follow(self.replay.ask_for(path, label))

@@ -219,13 +219,19 @@ def _undo_asked(state: RunState, moment: m.Undo, now: datetime) -> Iterator[Even
 
 
 def _abandon(state: RunState, moment: m.Abandon, now: datetime) -> Iterator[Event]:
-    if state.version and not state.status.ended:
+    if state.version and not state.status.ended and not works_under_locks(state):
         kept = (RemainingWhy.IRREVERSIBLE, RemainingWhy.WAIVED, RemainingWhy.UNDO_FAILED)
         remaining = tuple(
             left if left.why in kept else left.model_copy(update={"why": RemainingWhy.ABANDONED})
             for left in _remaining(state)
         )
         yield e.RunAbandoned(occurred_at=now, by=moment.by, reason=moment.reason, remaining=remaining)
+
+
+def works_under_locks(state: RunState) -> list[str]:
+    """Return the runs under way that are steps of one and work under its locks: it is not abandoned before them."""
+    children = [state.steps[path].child for path in sorted(state.active | state.undoing)]
+    return [child for child in children if child is not None] if state.slots.keys else []
 
 
 def _wait_asked(state: RunState, asked: m.WaitAsked, now: datetime) -> Iterator[Event]:
@@ -291,7 +297,7 @@ def _proceed(state: RunState, _: m.Proceed, now: datetime) -> Iterator[Event]:
 
 def _parked_held(state: RunState, now: datetime) -> e.RunParked:
     held = [step for step in state.steps.values() if step.status is StepStatus.HELD]
-    is_unknown = any(step.last_unknown for step in held)
+    is_unknown = any(step.is_held_unknown for step in held)
     return e.RunParked(
         occurred_at=now,
         reason=ParkReason.OUTCOME_UNKNOWN if is_unknown else ParkReason.FORWARD_FAILED,
@@ -301,10 +307,11 @@ def _parked_held(state: RunState, now: datetime) -> e.RunParked:
 
 
 def _why_held(step: Step) -> str:
-    if step.last_unknown:
+    if step.is_held_unknown:
         return f"nobody knows whether {step.action} (step {step.path}) landed"
     error = step.error.said if step.error else ""
-    return f"{step.action} (step {step.path}) failed past the point of no return: {error}"
+    before = ", after an attempt of which nobody knows whether it landed" if step.last_unknown else ""
+    return f"{step.action} (step {step.path}) failed past the point of no return{before}: {error}"
 
 
 def _parked_undo(state: RunState, plan: UnwindPlan, now: datetime) -> e.RunParked:

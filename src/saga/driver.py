@@ -29,7 +29,7 @@ from .effects import effect_of
 from .events import Event, RunFailing, RunStatus, UnknownWhy
 from .failures import describe
 from .host import Host
-from .letting_go import LetGo, due_at, slots_held
+from .letting_go import LetGo, Place, due_at, slots_held
 from .log.port import FOR_EVER
 from .observed_attempts import attempts_of
 from .outbox import Batch, Outbox
@@ -41,8 +41,6 @@ OUTAGE_PAUSE_SECONDS = 1.0
 
 _logger = logging.getLogger("amends.driver")
 
-RESULTS = (m.AttemptSucceeded, m.AttemptFailed, m.AttemptUnknown, m.UndoSucceeded, m.UndoFailed)
-STARTS = (e.ActionStarted, e.CompensationStarted)
 ENDS = frozenset((e.ActionSucceeded, e.ActionFailed, e.ActionUnknown))
 WAITS = frozenset((e.TimerFired, e.SignalReceived, e.SignalAwaited, e.SlotTaken))
 
@@ -68,25 +66,24 @@ class Driver:
         self.finished: Awaited[RunState] = Awaited()
         self.due_at: datetime | None = None
         self.heard_count = 0
-        self._host = host
-        self._loop = host.loop
+        self._host, self._loop = host, host.loop
         self._outbox = outbox = Outbox(state)
         self._attempts = attempts_of(state, host, lambda: outbox.durable_version)
         self._wakeup: asyncio.Future[None] | None = None
-        self._wakes_soon = False
         self._replay = Replay(state)
         self._settling = Settling(host.loop)
+        self._place = Place(host.places)
         self._under_way = UnderWay(state, host, self._attempts, self)
         asking = Asking(self, self._replay, host.registry, self._settling, self._under_way)
         self._calling = Calling(self, saga, asking, self._settling, host)
         self._interrupted_undos = sorted(state.undoing)
-        self._stopped = self._is_rung = self._draining = False
+        self._stopped = self._is_rung = self._draining = self._wakes_soon = False
         self._drained: Awaited[None] = Awaited()
 
     @property
     def takes_commands(self) -> bool:
         """Whether what a person says to the run can be said here."""
-        return not (self.finished.done() or self._stopped or self._draining)
+        return not (self.finished.done() or self._stopped or self._draining or self.state.at_rest)
 
     # What happens to the run
 
@@ -109,7 +106,7 @@ class Driver:
         Raises:
             ValueTooLarge: an event of it exceeds the limit; nothing has changed.
         """
-        if self._stopped or (self._draining and not isinstance(moment, RESULTS)):
+        if self._stopped or (self._draining and not isinstance(moment, m.RESULTS)):
             return
         events = decide(self.state, moment, self._host.clock.now())
         if events:
@@ -176,6 +173,7 @@ class Driver:
             _logger.exception("the driver of run %s failed", self.state.run_id, extra={"run_id": self.state.run_id})
             self._fail(error)
         finally:
+            self._place.lend(False)
             self._let_go()
 
     def recover(self) -> None:
@@ -192,6 +190,7 @@ class Driver:
             elif step.undo_due_at is not None:
                 self._carry_out(fx.WaitUntil(step.undo_due_at, m.UndoDue(path)))
         if self.state.failing is not None:
+            self._under_way.call_off()
             self.take_up(self._replay.take_all())
         for wait in self.state.waits.open.values():
             if wait.due_at is not None:
@@ -273,6 +272,7 @@ class Driver:
                 self.take(held)
             else:
                 self.due_at = FOR_EVER
+        self._place.lend(self.state.slots.next is not None)
 
     # What others write to the run
 
@@ -373,7 +373,7 @@ class Driver:
         self._draining = True
         self._calling.call_off()
         self._under_way.withdraw()
-        self._outbox.withdraw(STARTS)
+        self._outbox.withdraw_starts()
         self._note_drained()
         await self._drained.wait()
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 from ..actions.action import checked_name
 from ..actions.values import ValueType
 from ..errors import CommandRefused, RunFailed, UnknownName
+from .decisions import works_under_locks
 from .events import ErrorInfo, Event, FailingReason, ParkReason, RunStatus
 from .ids import checked_step, checked_words
 from .moments import Abandon, Moment, Resume, Retry, SagaFailed, Undo, Waive
@@ -144,10 +145,18 @@ class RunHandle(Generic[Out]):
         """End the run where it stands: nothing more is done, and nothing is undone.
 
         What stands is named in the event and by `RunFailed.remaining`. Attempts that are under way are stopped
-        waiting for, and nobody records what comes of them. A run that has ended stays as it is. The arguments, the
-        result and the errors are those of `cancel`.
+        waiting for, and nobody records what comes of them; runs that are steps of it go on. A run that has ended
+        stays as it is. The arguments and the result are those of `cancel`, and so are the errors.
+
+        Raises:
+            CommandRefused: it has locks, and a run that is a step of it works under them.
         """
-        return await self._command(Abandon(checked_words("by", by), checked_words("reason", reason)))
+        state = await self.runs.command(self.run_id, Abandon(checked_words("by", by), checked_words("reason", reason)))
+        if not state.status.ended:
+            under = ", ".join(works_under_locks(state))
+            why = f"it has locks, and {under} works under them as a step of it; cancel or abandon that run first"
+            raise CommandRefused(self.run_id, state.status, why)
+        return state.status
 
     async def undo_plan(self) -> UndoPlan:
         """Return what `undo` would undo, in what order, and what it could not.

@@ -349,5 +349,6 @@ class Hosting:
 
 def _claiming(driver: Driver, claim: Claim) -> Driver:
     driver.take(claim)
-    driver.recover()
+    if not driver.state.at_rest:  # The claim of a run that silences workers parks it.
+        driver.recover()
     return driver

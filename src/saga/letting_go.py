@@ -6,6 +6,7 @@ from .host import Host
 from .log.patience import Patience
 from .log.port import FOR_EVER
 from .moments import SlotsHeld
+from .places import Places
 from .state import RunState
 
 HOSTED_WAIT = timedelta(seconds=1)
@@ -23,6 +24,26 @@ def due_at(state: RunState, now: datetime) -> datetime | None:
     deadline = FOR_EVER if state.commits else state.deadline or FOR_EVER
     due = min(state.waits.next_due() or FOR_EVER, deadline)
     return due if due > now + HOSTED_WAIT else None
+
+
+class Place:
+    """The place of a run that is hosted, which it lends to others while it waits for what they may have.
+
+    Args:
+        places: of its worker.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._is_lent = False
+
+    def lend(self, is_lent: bool) -> None:
+        """Lend it to others, or take it back, whether one is free or not."""
+        if is_lent and not self._is_lent:
+            self._places.release()
+        elif self._is_lent and not is_lent:
+            self._places.take()
+        self._is_lent = is_lent
 
 
 async def slots_held(host: Host, state: RunState) -> SlotsHeld | None:

@@ -221,6 +221,9 @@ class Proceed:
 
 PROCEED = Proceed()
 
+RESULTS = (AttemptSucceeded, AttemptFailed, AttemptUnknown, UndoSucceeded, UndoFailed)
+"""What came of an attempt."""
+
 Moment = (
     StepAsked
     | RetryDue

@@ -20,6 +20,8 @@ BATCH_BYTES = 1 << 20
 _TELLS = (e.ActionSucceeded, e.ActionFailed, e.ActionUnknown, e.TimerFired, e.SignalReceived, e.SlotTaken)
 """Events from which the saga function may learn something before they are durable."""
 
+_STARTS = (e.ActionStarted, e.CompensationStarted)
+
 _OF_THE_SAGA = (StepAsked, WaitAsked, LockAsked, CommitAsked, SagaReturned, Diverged)
 _RAISED = (FailingReason.SAGA_RAISED, FailingReason.ACTION_FAILED)
 
@@ -91,14 +93,15 @@ class Outbox:
         self._decided.clear()
         self.durable_version = version
         self._slots = state.slots
+        self._standing, self._written = standing_of(state), None
         return has_told, moments
 
-    def withdraw(self, kinds: tuple[type[Event], ...]) -> None:
-        """Forget the pending events of these kinds."""
-        kept = [index for index, event in enumerate(self._events) if not isinstance(event, kinds)]
+    def withdraw_starts(self) -> None:
+        """Forget the pending starts of attempts: none is begun any more."""
+        kept = [index for index, event in enumerate(self._events) if not isinstance(event, _STARTS)]
         self._events = [self._events[index] for index in kept]
         self._records = [self._records[index] for index in kept]
-        self._decided = deque(pair for pair in self._decided if not isinstance(pair[0], kinds))
+        self._decided = deque(pair for pair in self._decided if not isinstance(pair[0], _STARTS))
 
     def next_batch(self, due_at: datetime | None) -> Batch:
         """Take out what is to be appended next; at least one event is pending.
@@ -109,7 +112,8 @@ class Outbox:
         size = count = 0
         for record in self._records:
             size += len(record.state)
-            if count and size > BATCH_BYTES:
+            # A lock of a parent's is asked for and taken at once: nobody else is to see it asked for.
+            if size > BATCH_BYTES and count and not isinstance(self._events[count - 1], e.LockAwaited):
                 break
             count += 1
         events, self._events = self._events[:count], self._events[count:]

@@ -126,7 +126,7 @@ def _taken(slots: Slots, name: str) -> Slots:
 def _of_the_run(slots: Slots, event: Event) -> Slots:
     match event:
         case e.RunFailing():
-            return slots._replace(queue=(), awaited=None)
+            return slots._replace(queue=(), awaited=None, is_parked=False)
         case e.RunParked():
             return slots._replace(is_parked=True)
         case e.RunResumed():
@@ -136,16 +136,8 @@ def _of_the_run(slots: Slots, event: Event) -> Slots:
     return slots
 
 
-def refusal(slots: Slots, key: str, *, is_alone: bool) -> str | None:
-    """Return why a run may not ask for a lock here, or None.
-
-    Args:
-        slots: what it has.
-        key: of the lock.
-        is_alone: nothing else of the run is under way or waited for.
-    """
-    if not is_alone:
-        return "something else of the run is under way; take locks before what runs side by side, or after it"
+def refusal(slots: Slots, key: str) -> str | None:
+    """Return why a run that has these slots may not ask for a lock, or None."""
     highest = max(slots.keys, default="")
     if key in slots.keys or key > highest:
         return None

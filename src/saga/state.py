@@ -79,6 +79,8 @@ class Step:
     child: str | None = None
     """The run that the step is, where it is a saga's."""
     is_partly_undone: bool = False
+    is_held_unknown: bool = False
+    """It is held because of an attempt whose outcome is unknown, and not because one has failed."""
 
     @property
     def stands(self) -> bool:
@@ -184,7 +186,7 @@ def _attempt_ended(state: RunState, event: e.ActionFailed | e.ActionUnknown) -> 
     if event.retry_at is not None:
         step.status, step.due_at = StepStatus.WAITING, event.retry_at
     elif event.parks:
-        step.status = StepStatus.HELD
+        step.status, step.is_held_unknown = StepStatus.HELD, isinstance(event, e.ActionUnknown)
         state.held += 1
     else:
         _settle(state, step, StepStatus.UNKNOWN if step.last_unknown else StepStatus.FAILED, event.occurred_at)
@@ -234,6 +236,7 @@ def _run(state: RunState, event: Event) -> None:
             state.worker, state.epoch = event.worker, event.epoch
             state.lapses += event.lapsed
         case e.RunFailing():
+            state.lapses = 0 if state.at_rest else state.lapses
             state.status, state.failing, state.parked = RunStatus.UNWINDING, event, None
             state.waits.give_up()
             _settle_the_waiting(state, event.occurred_at)

@@ -62,6 +62,7 @@ class UnderWay:
         self._attempts = attempts
         self._host = host
         self._children: Children | None = None
+        self._is_called_off = False
         self._told: Told | None = told
         self._entered: dict[str, asyncio.Task[None]] = {}
         """The attempts under way, by step; without those that became stragglers."""
@@ -87,10 +88,13 @@ class UnderWay:
         """The runs that are steps of this one; most have none, and need nothing made for them."""
         if self._children is None:
             self._children = Children(self._state, self._host)
+            if self._is_called_off:
+                self._children.call_off()
         return self._children
 
     def call_off(self) -> None:
         """Cancel the runs that are steps of this one, which does nothing new any more."""
+        self._is_called_off = True
         if self.admission is not None:
             self.admission.drop_all()
         if self._children is not None:

@@ -247,9 +247,11 @@ def commands_have_an_actor(history: History) -> Iterator[str]:
 
 def silent_workers_are_counted(history: History) -> Iterator[str]:
     """I19: a run over which five workers fell silent in a row, with nothing done in between, is parked; no other is."""
-    lapses = 0
-    for place, event in history.of(e.RunClaimed, e.RunParked, *_GETS_DONE):
+    lapses, is_parked = 0, False
+    for place, event in history.of(e.RunClaimed, e.RunParked, e.RunFailing, e.RunCompleted, *_GETS_DONE):
         match event:
+            case e.RunFailing() if not is_parked:
+                continue  # Only a person has a parked run undone, and so tried again.
             case e.RunClaimed():
                 lapses += event.lapsed
                 if lapses > _LAPSES_AT_MOST:
@@ -259,6 +261,7 @@ def silent_workers_are_counted(history: History) -> Iterator[str]:
                     yield f"parked at {place} when {lapses} workers had fallen silent"
             case _:
                 lapses = 0
+        is_parked = isinstance(event, e.RunParked)
 
 
 def _remaining_fits(steps: Iterable[Trace], remaining: Sequence[e.Remaining]) -> Iterator[str]:

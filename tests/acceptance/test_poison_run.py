@@ -32,6 +32,11 @@ def test_a_run_that_kills_its_workers_is_parked_and_the_others_finish(shared_log
             assert len(on.entries("poison")) == deaths <= MAX_LAPSES
             for run_id in OTHERS:
                 assert on.of(run_id, e.RunCompleted), run_id
+            # A person has it undone, and so it is tried again: by a healthy worker here.
+            await on.client.handle("poison").cancel(by="ada", reason="it is poison")
+            await on.hire()
+            await on.until(lambda: bool(on.of("poison", e.RunCompensated)))
+            assert len(on.of("poison", e.RunParked)) == 1
             on.audit("poison", *OTHERS)
 
     asyncio.run(story())

@@ -68,13 +68,16 @@ def nobody_steals(facts: Facts) -> Iterator[str]:
     """A run changes hands when its owner has fallen silent or gone, or when a person has resumed it; else never.
 
     A worker whose lease had lapsed claims what it has anew: that changes nothing. A run that has waited may have been
-    let go of, and is whoever's claims it first then; so is a completed run that a person has undone.
+    let go of, and is whoever's claims it first then; so is a completed run that a person has undone, and a parked one
+    that a person has cancelled.
     """
-    owner = resumed = None
+    owner = resumed = before = None
     has_waited = False
     for event in facts.events:
-        if isinstance(event, e.RunResumed) or _is_asked_undo(event):
+        is_off = isinstance(event, e.RunFailing) and isinstance(before, e.RunParked)
+        if isinstance(event, e.RunResumed) or _is_asked_undo(event) or is_off:
             resumed = owner
+        before = event
         has_waited |= isinstance(event, e.TimerSet | e.SignalAwaited | e.LockAwaited | e.SlotTaken)
         has_waited |= isinstance(event, e.RunStarted) and bool(event.limits)
         if isinstance(event, e.RunClaimed):

@@ -392,3 +392,38 @@ def test_a_long_id_gives_its_children_ids_that_fit(log_url: str) -> None:
             assert len(ran.output) == 36
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("leaves", ["closes", "dies"])
+def test_a_parent_that_is_cancelled_while_nobody_has_it_calls_its_children_off(
+    shared_log_url: str, leaves: str
+) -> None:
+    """Whoever takes it up next finds it failing, with a child that waits for ever."""
+    world = World()
+
+    async def waits(run: Run) -> None:
+        await run.wait_for("go")
+
+    async def parent(run: Run) -> None:
+        await run.saga(child)
+
+    [child, outer] = sagas_of(waits, parent)
+
+    async def scenario() -> None:
+        async with world.coordinator(shared_log_url, outer, child, max_running=0) as client:
+            async with world.coordinator(shared_log_url, outer, child, lease_seconds=0.5) as worker:
+                await worker.start(outer, run_id="run")
+                async with asyncio.timeout(20):
+                    while not await worker._log.read("run/1"):
+                        pass
+                if leaves == "dies":
+                    assert worker._hosting is not None
+                    worker._hosting.drivers["run"].lose()  # It is nobody's for as long as the lease holds.
+                    await client.handle("run").cancel(by="ada", reason="no")
+            if leaves == "closes":
+                await client.handle("run").cancel(by="ada", reason="no")
+            async with world.coordinator(shared_log_url, outer, child, lease_seconds=0.5) as worker:
+                assert (await world.rest(worker.handle("run"))).status is RunStatus.COMPENSATED
+                assert (await world.rest(worker.handle("run/1"))).status is RunStatus.COMPENSATED
+
+    asyncio.run(scenario())

@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from tenacity import stop_after_attempt
 
-from amends import Action, InvalidValue, Run, RunStatus
+from amends import Action, InvalidValue, Run, RunHandle, RunStatus
 from amends.saga import events as e
+from amends.saga.log.memory import MemoryLog
 from tests.integration.test_undo import Stuck
-from tests.worlds import World, a_saga
+from tests.worlds import World, a_saga, boom
 
 ODD: list[Any] = ["", "   ", "\ud800", "x" * 1_000_000, None, 7]
 
@@ -131,3 +133,34 @@ def test_commands_from_two_processes_at_once_are_one(shared_log_url: str) -> Non
 
     asyncio.run(scenario())
     assert stuck.world.entered_steps("undo") == ["3", "2", "2", "2", "2", "1"]
+
+
+def test_a_command_may_come_before_the_driver_knows_that_the_run_is_parked() -> None:
+    """Whoever follows the log sees it first. The run goes on, in the hands of whoever claims it."""
+    world = World()
+    a = world.action("a", undo=boom(), undo_stop=stop_after_attempt(1))
+    handles: list[RunHandle[Any]] = []
+    retries: list[asyncio.Task[RunStatus]] = []
+
+    class Early(MemoryLog):
+        async def append(self, run_id: str, expected_version: int, records: Any, *rest: Any, **more: Any) -> None:
+            await super().append(run_id, expected_version, records, *rest, **more)
+            if any("RunParked" in record.topic for record in records) and not retries:
+                retries.append(asyncio.create_task(handles[0].retry(by="ada", reason="again")))
+                await asyncio.sleep(0.01)
+
+    async def body(run: Run) -> None:
+        await run.do(a, "x")
+        raise boom("no")
+
+    async def scenario() -> None:
+        saga = a_saga(body)
+        async with world.coordinator(Early(), saga) as coordinator:
+            handle = await coordinator.start(saga, run_id="run")
+            handles.append(handle)
+            async with asyncio.timeout(20):
+                while sum(isinstance(event, e.RunParked) for event in await handle.history()) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert await retries[0] is RunStatus.UNWINDING
+
+    asyncio.run(scenario())

@@ -1,11 +1,13 @@
 """Locks: one run at a time has each, in the order in which they asked, and nobody ever waits in a circle."""
 
 import asyncio
+import contextlib
+import threading
 from typing import Any
 
 import pytest
 
-from amends import InvalidValue, LockRefused, Run, RunStatus, Saga
+from amends import Action, ActionError, CommandRefused, InvalidValue, LockRefused, Run, RunStatus, Saga
 from amends.saga import events as e
 from tests.worlds import ONCE, World, a_saga, after, boom, until
 
@@ -171,7 +173,7 @@ def test_whoever_is_cancelled_while_it_waits_is_passed_over(log_url: str) -> Non
 
 @pytest.mark.parametrize("how", ["descending", "in a branch", "beside a step", "a step beside it"])
 def test_a_lock_out_of_order_is_refused(log_url: str, how: str) -> None:
-    """And what it says helps."""
+    """And what it says helps. What depends on who is quicker fails the run, also if the saga catches it."""
     world = World()
     a = world.action("a")
 
@@ -196,7 +198,8 @@ def test_a_lock_out_of_order_is_refused(log_url: str, how: str) -> None:
 
     ran = asyncio.run(world.run(log_url, refused))
     words = {"descending": "take them in one call", "a step beside it": "await run.lock by itself"}
-    assert words.get(how, "take locks before what runs side by side") in str(ran.output)
+    said = ran.output if how == "descending" else ran.all_of(e.RunFailing)[0].error.message
+    assert words.get(how, "take locks before what runs side by side") in said
 
 
 @pytest.mark.parametrize("key", ["", "a\nb", "x" * 201, 42, "\ud800"])
@@ -266,5 +269,71 @@ def test_a_run_that_dies_with_a_lock_keeps_it(shared_log_url: str) -> None:
             go_on.set()
             await world.rest(first)
             assert (await world.rest(second)).status is RunStatus.COMPLETED
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_beside_a_straggler_is_in_nobody_s_way() -> None:
+    """It cannot be let go of while a thread of it goes on; the one that has the lock gets its place meanwhile."""
+    world, threads_end = World(), threading.Event()
+
+    def stays(seconds: float) -> None:
+        threads_end.wait(seconds)
+
+    late: Action[float, None] = Action("late", do=stays, irreversible=True, timeout=0.05, **ONCE)
+
+    async def first(run: Run) -> None:
+        await run.lock("a")
+        await run.wait_for("go")
+
+    async def second(run: Run) -> None:
+        with contextlib.suppress(ActionError):
+            await run.do(late, 20.0)
+        await run.lock("a")
+
+    sagas: list[Saga[None, None]] = [Saga(body.__name__, version=1, function=body) for body in (first, second)]
+    world.actions.append(late)
+
+    async def scenario() -> None:
+        async with world.coordinator("memory://", *sagas, max_running=1) as coordinator:
+            holder = await coordinator.start(sagas[0], run_id="holder")
+            await until_let_go("holder", coordinator)
+            waiter = await coordinator.start(sagas[1], run_id="waiter")
+            await until(waiter, e.LockAwaited)
+            await holder.signal("go", by="ada")
+            assert (await world.rest(holder)).status is RunStatus.COMPLETED
+            assert (await world.rest(waiter)).status is RunStatus.COMPLETED
+            threads_end.set()
+
+    asyncio.run(scenario())
+
+
+def test_who_has_locks_is_not_abandoned_before_the_runs_that_work_under_them(log_url: str) -> None:
+    """They would go on without the lock."""
+    world = World()
+
+    async def inside(run: Run) -> None:
+        await run.wait_for("go")
+
+    child: Saga[None, None] = Saga("child", version=1, function=inside)
+
+    async def body(run: Run) -> None:
+        await run.lock("a")
+        await run.saga(child)
+
+    saga = a_saga(body)
+
+    async def scenario() -> None:
+        async with world.coordinator(log_url, saga, child) as coordinator:
+            handle = await coordinator.start(saga, run_id="run")
+            async with asyncio.timeout(20):
+                while not await coordinator._log.read("run/2"):
+                    pass
+            with pytest.raises(CommandRefused, match="run/2 works under them"):
+                await handle.abandon(by="ada", reason="?")
+            await coordinator.handle("run/2").abandon(by="ada", reason="?")
+            ran = await world.rest(handle)
+            assert ran.status is RunStatus.COMPENSATED
+            assert (await coordinator._log.holding("run")).slots == frozenset()
 
     asyncio.run(scenario())

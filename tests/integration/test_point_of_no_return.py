@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tenacity import stop_after_attempt, wait_none
 
-from amends import CommandRefused, Run, RunStatus, Saga
+from amends import CommandRefused, OutcomeUnknown, Run, RunStatus, Saga
 from amends.saga import events as e
 from tests.worlds import ONCE, World, a_saga, boom
 
@@ -109,3 +109,19 @@ def test_a_deadline_is_void_then_and_a_step_may_still_be_unknown(log_url: str) -
             assert ran.all_of(e.RunParked)[0].reason is e.ParkReason.OUTCOME_UNKNOWN
 
     asyncio.run(scenario())
+
+
+def test_what_failed_in_the_end_is_why_it_waits(log_url: str) -> None:
+    """An attempt before of which nobody knows is mentioned, and does not hide it."""
+    world = World()
+    script = [OutcomeUnknown("lost"), *[boom("bank away")] * 9]
+    a = world.action("a", do=script, stop=stop_after_attempt(2), wait=wait_none())
+
+    async def body(run: Run) -> None:
+        await run.commit()
+        await run.do(a, "x")
+
+    ran = asyncio.run(world.run(log_url, body))
+    [parked] = ran.all_of(e.RunParked)
+    assert parked.reason is e.ParkReason.FORWARD_FAILED
+    assert "after an attempt of which nobody knows whether it landed: Boom: bank away" in parked.detail

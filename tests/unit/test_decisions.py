@@ -10,6 +10,7 @@ from amends.saga import moments as m
 from amends.saga.decisions import _DECIDERS, decide
 from amends.saga.effects import CallOff, EnterAction, EnterUndo, Rest, WaitUntil, effect_of
 from amends.saga.ids import idempotency_key
+from amends.saga.state import fold
 from amends.testing.deciding import Given, event, given
 from tests.unit.recorded import ZERO, at, did, doing, failed, started, undoing
 
@@ -131,6 +132,15 @@ def test_an_undo_that_falls_due_in_a_parked_run_waits_for_a_person() -> None:
     )
     parked = event(e.RunParked, reason=e.ParkReason.WORKERS_DIED, detail="five")
     given(UNWINDING.events, tried, parked).when(m.UndoDue("1")).then_nothing()
+
+
+def test_a_run_that_a_person_has_undone_is_tried_again_however_many_workers_it_has_silenced() -> None:
+    """Else the next claim would park it at once."""
+    claims = [event(e.RunClaimed, worker=f"w{n}", epoch=n, lapsed=True) for n in range(2, 7)]
+    parked = event(e.RunParked, reason=e.ParkReason.WORKERS_DIED, detail="five")
+    failing = event(e.RunFailing, reason=e.FailingReason.CANCELLED, error=ERROR, by="ada")
+    state = fold("run", [*started(), *claims, parked, failing])
+    assert [type(decided) for decided in decide(state, m.Claim("w7", lapsed=False), at(9))] == [e.RunClaimed]
 
 
 def test_there_is_an_answer_to_every_moment() -> None:
