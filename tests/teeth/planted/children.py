@@ -1,6 +1,6 @@
 """Bugs of runs that are steps of others. A simulation has one run, so the tests of children catch them."""
 
-from tests.teeth.planted.places import CHILDREN
+from tests.teeth.planted.places import CHILDREN, UNDER_WAY
 from tests.teeth.tooth import Tooth, tooth_of_suite
 
 _LIVE = "integration/test_children.py"
@@ -35,6 +35,13 @@ TEETH: tuple[Tooth, ...] = (
         "                if self._called_off.is_set():\n                    await self._cancel(child)\n",
         "                pass\n",
         f"{_LIVE}::test_cancelling_a_parent_cancels_its_children",
+    ),
+    tooth_of_suite(
+        "a parent that was called off while nobody had it leaves its children going",
+        UNDER_WAY,
+        "            if self._is_called_off:\n                self._children.call_off()\n",
+        "",
+        f"{_LIVE}::test_a_parent_that_is_cancelled_while_nobody_has_it_calls_its_children_off",
     ),
     tooth_of_suite(
         "a parent that waits keeps its place",
