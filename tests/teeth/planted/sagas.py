@@ -115,7 +115,9 @@ REPLAYS = (
         also=(
             Patch(
                 DRIVER,
-                "        if self.state.failing is not None:\n            self._under_way.call_off()\n            self.take_up",
+                "        if self.state.failing is not None:\n"
+                "            self._under_way.call_off()\n"
+                "            self.take_up",
                 "        if True:\n            self.take_up",
             ),
         ),
