@@ -22,7 +22,7 @@ def show_plan(arguments: argparse.Namespace) -> int:
         print(json.dumps(_json(arguments.run_id, plan)))
     else:
         print("\n".join(_lines(arguments.run_id, plan, paint_for(sys.stdout, os.environ))))
-    return 1 if plan.is_committed or plan.remaining else 0
+    return 1 if plan.is_committed or plan.is_failing or plan.remaining else 0
 
 
 async def _plan(arguments: argparse.Namespace) -> "UndoPlan":
@@ -34,6 +34,7 @@ def _json(run_id: str, plan: "UndoPlan") -> dict[str, object]:
     return {
         "run_id": run_id,
         "is_committed": plan.is_committed,
+        "is_failing": plan.is_failing,
         "undos": [{"step": undo.step, "action": undo.action, "stage": undo.stage} for undo in plan.undos],
         "remaining": [left.model_dump(mode="json") for left in plan.remaining],
     }
@@ -42,6 +43,8 @@ def _json(run_id: str, plan: "UndoPlan") -> dict[str, object]:
 def _lines(run_id: str, plan: "UndoPlan", paint: Paint) -> list[str]:
     if plan.is_committed:
         return [f"{run_id} has passed its point of no return: nothing of it can be undone"]
+    if plan.is_failing:
+        return [f"{run_id} unwinds already, or was undone: asking for it changes nothing"]
     if not plan.undos and not plan.remaining:
         return [f"{run_id} has nothing to undo"]
     lines = []

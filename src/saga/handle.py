@@ -12,11 +12,9 @@ from .ids import checked_step, checked_words
 from .moments import Abandon, Moment, Resume, Retry, SagaFailed, Undo, Waive
 from .runs import Runs
 from .state import RunState
-from .undo_plan import UndoPlan, undo_plan
+from .undo_plan import COMMITTED, UndoPlan, undo_plan, undo_refused
 
 Out = TypeVar("Out")
-
-_COMMITTED = "it has passed its point of no return, so nothing of it is undone"
 
 _ANYTHING: ValueType[Any] = ValueType(Any, "output")
 """What a run returns whose saga is not known here."""
@@ -98,7 +96,7 @@ class RunHandle(Generic[Out]):
         moment = SagaFailed(FailingReason.CANCELLED, error, by=checked_words("by", by))
         state = await self.runs.command(self.run_id, moment)
         if state.commits and not state.status.ended:
-            raise CommandRefused(self.run_id, state.status, f"{_COMMITTED}; abandon ends it where it stands")
+            raise CommandRefused(self.run_id, state.status, f"{COMMITTED}; abandon ends it where it stands")
         return state.status
 
     async def signal(self, name: str, payload: object = None, *, by: str, key: str | None = None) -> None:
@@ -163,9 +161,14 @@ class RunHandle(Generic[Out]):
 
         Raises:
             UnknownName: the log has no such run.
+            CommandRefused: `undo` would raise it, and not for a point of no return, which the plan itself tells of.
             LogUnavailable: the database does not answer.
         """
-        return undo_plan(await self.runs.state(self.run_id))
+        state = await self.runs.state(self.run_id)
+        why = undo_refused(state)
+        if why is not None and not state.commits:
+            raise CommandRefused(self.run_id, state.status, why)
+        return undo_plan(state)
 
     async def undo(self, *, by: str, reason: str) -> RunStatus:
         """Have a completed run undone: its steps are compensated as if it had failed at its end.
@@ -183,13 +186,9 @@ class RunHandle(Generic[Out]):
         """
         moment = Undo(checked_words("by", by), checked_words("reason", reason))
         state = await self.runs.command(self.run_id, moment)
-        match state.status:
-            case RunStatus.RUNNING | RunStatus.PARKED if state.failing is None:
-                raise CommandRefused(self.run_id, state.status, "only a completed run can be undone; cancel this one")
-            case RunStatus.COMPLETED:
-                raise CommandRefused(self.run_id, state.status, _COMMITTED)
-            case RunStatus.ABANDONED:
-                raise CommandRefused(self.run_id, state.status, "a person has ended it; only a completed run is undone")
+        why = undo_refused(state)
+        if why is not None:
+            raise CommandRefused(self.run_id, state.status, why)
         return state.status
 
     async def waive(self, step: str, *, by: str, reason: str) -> RunStatus:

@@ -339,8 +339,9 @@ class Hosting:
         """Give up the lease and every run. Call it after `drain`."""
         if self._host.limits is not None:
             await self._host.limits.close()
-        if self._max_running:
-            await self._heart.stop()
+        if not self._max_running:
+            return  # It had no lease and no run, and its role may have no right to give any up.
+        await self._heart.stop()
         try:
             await self._host.log.release(self.worker)
         except LogError as error:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from ..errors import CoordinatorClosed
 from .admission import Admission, NotAdmitted
 from .attempts import Attempts, DoMoment, Tell, UndoMoment
 from .children import Children
@@ -182,7 +183,7 @@ class UnderWay:
     async def _attempt(self, entry: Entry, path: str, attempt: int) -> None:
         try:
             moment = await entry(self._state.steps[path], attempt, self._ended)
-        except NotAdmitted:
+        except (NotAdmitted, CoordinatorClosed):  # Closing ends the wait for a child; whoever is next waits for it.
             self._entered.pop(path, None)
             if self._told is not None:
                 self._told.look()

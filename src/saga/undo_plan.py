@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .events import Remaining, RemainingWhy
+from .events import Remaining, RemainingWhy, RunStatus
 from .state import RunState, UndoStatus
 from .unwind import plan_unwind
 
@@ -32,11 +32,32 @@ class UndoPlan:
         undos: in the order of their stages.
         remaining: what would stand all the same, and why.
         is_committed: the run has passed its point of no return, so that nothing at all is undone.
+        is_failing: the run unwinds already, or was undone, so that asking for it changes nothing.
     """
 
     undos: tuple[PlannedUndo, ...]
     remaining: tuple[Remaining, ...]
     is_committed: bool
+    is_failing: bool = False
+
+
+COMMITTED = "it has passed its point of no return, so nothing of it is undone"
+
+
+def undo_refused(state: RunState) -> str | None:
+    """Return why a run that stands so cannot be undone; None if it can, or if asking for it changes nothing."""
+    match state.status:
+        case RunStatus.RUNNING | RunStatus.PARKED if state.failing is None and not state.commits:
+            return "only a completed run can be undone; cancel this one"
+        case RunStatus.RUNNING if state.commits:
+            return f"{COMMITTED}; abandon ends it where it stands"
+        case RunStatus.PARKED if state.commits:
+            return f"{COMMITTED}; retry, resume or waive what it is parked over, or abandon it where it stands"
+        case RunStatus.COMPLETED if state.commits:
+            return COMMITTED
+        case RunStatus.ABANDONED:
+            return "a person has ended it; only a completed run is undone"
+    return None
 
 
 def undo_plan(state: RunState) -> UndoPlan:
@@ -55,4 +76,5 @@ def undo_plan(state: RunState) -> UndoPlan:
     )
     if state.commits:
         return UndoPlan((), remaining, is_committed=True)
-    return UndoPlan(tuple(sorted(undos, key=lambda undo: undo.stage)), remaining, is_committed=False)
+    in_order = tuple(sorted(undos, key=lambda undo: undo.stage))
+    return UndoPlan(in_order, remaining, is_committed=False, is_failing=state.failing is not None)

@@ -45,6 +45,12 @@ def test_runs_are_cancelled_resumed_abandoned_and_undone(shared_log_url: str) ->
         assert not (await console.as_("clerk").post("/api/resume/off", json=WHY)).json()["changed"]
         gone = (await console.as_("admin").post("/api/abandon/left", json=WHY)).json()
         assert (gone["changed"], gone["status"]) == (True, "abandoned")
+        refused = [await console.as_("clerk").post("/api/undo/left", json=WHY)]
+        refused.append(await console.as_("viewer").get("/api/undo-plan/left"))
+        assert [(each.status_code, each.json()["detail"]) for each in refused] == [
+            (409, "run 'left' is abandoned: a person has ended it; only a completed run is undone")
+        ] * 2
+        assert (await console.as_("viewer").get("/api/undo-plan/off")).json()["is_failing"]
         await console.run("reserve-only", run_id="done")
         plan = (await console.as_("viewer").get("/api/undo-plan/done")).json()
         assert plan["undos"] == [{"step": "1", "action": "reserve", "stage": 1}]

@@ -325,6 +325,33 @@ def test_a_parent_that_is_taken_over_goes_on_waiting(shared_log_url: str) -> Non
     assert slow is not None
 
 
+def test_closing_while_a_parent_waits_is_no_fault(log_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing was to be recorded, and whoever is next waits for the child again."""
+    world, has_child = World(), asyncio.Event()
+    log = MemoryLog() if log_url == "memory://" else log_url
+
+    async def child(run: Run) -> None:
+        has_child.set()
+        await run.wait_for("go")
+
+    async def parent(run: Run) -> None:
+        await run.saga(inner)
+
+    inner, outer = sagas_of(child, parent)
+
+    async def scenario() -> None:
+        async with world.coordinator(log, outer, inner) as coordinator:
+            await coordinator.start(outer, run_id="run")
+            await has_child.wait()
+            await until(coordinator.handle("run/1"), e.SignalAwaited)
+        assert [record.getMessage() for record in caplog.records if record.name.startswith("amends")] == []
+        async with world.coordinator(log, outer, inner) as coordinator:
+            await coordinator.handle("run/1").signal("go", by="ada")
+            assert (await world.rest(coordinator.handle("run"))).status is RunStatus.COMPLETED
+
+    asyncio.run(scenario())
+
+
 def test_a_run_of_that_id_that_is_another_is_left_alone(log_url: str) -> None:
     """The step fails, and says why; what was done before is undone."""
     world = World()

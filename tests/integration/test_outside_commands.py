@@ -115,6 +115,7 @@ def test_a_signal_from_the_command_line_wakes_a_run(url: str, capsys: Output) ->
         (("undo", "nobody", *SAID), "UnknownName: no run 'nobody'"),
         (("undo", "nobody", "--plan"), "UnknownName: no run 'nobody'"),
         (("undo", "run", *SAID), "only a completed run can be undone; cancel this one"),
+        (("undo", "run", "--plan"), "only a completed run can be undone; cancel this one"),
         (("abandon", "run", "--by", "ada", "--reason", ""), "reason"),
     ],
 )
@@ -161,6 +162,8 @@ def test_a_completed_run_is_undone_with_a_plan_first(url: str, capsys: Output) -
     assert main(["undo", "run", *SAID]) == 1
     assert "it unwinds already, or was undone" in capsys.readouterr().out
     assert shop.rest().status is RunStatus.PARTIALLY_COMPENSATED
+    assert main(["undo", "run", "--plan"]) == 1
+    assert capsys.readouterr().out == "run unwinds already, or was undone: asking for it changes nothing\n"
     assert main(["runs", "--json"]) == 0
     (run,) = shown(capsys)["runs"]
     assert (run["state"], run["failing_reason"], run["failing_by"]) == ("partially_compensated", "undone", "ada")
@@ -180,6 +183,8 @@ def test_a_run_past_its_point_of_no_return_goes_forward_or_is_abandoned(url: str
     assert "passed its point of no return, so nothing of it is undone; abandon ends it" in capsys.readouterr().err
     assert main(["undo", "run", "--plan"]) == 1
     assert "nothing of it can be undone" in capsys.readouterr().out
+    assert main(["undo", "run", *SAID]) == 1
+    assert "retry, resume or waive what it is parked over, or abandon it" in capsys.readouterr().err
     assert main(["runs", "--parked-because", "forward_failed", "--json"]) == 0
     (run,) = shown(capsys)["runs"]
     assert run["committed_at"] is not None
@@ -191,6 +196,15 @@ def test_a_run_past_its_point_of_no_return_goes_forward_or_is_abandoned(url: str
     assert "it has ended; nothing was changed" in capsys.readouterr().out
     assert main(["runs"]) == 0
     assert "abandoned by ada: it is wanted" in capsys.readouterr().out
+
+
+def test_a_run_that_a_person_has_ended_has_no_plan(url: str, capsys: Output) -> None:
+    """The plan is refused as the command is."""
+    Shop(url).waiting()
+    assert main(["abandon", "run", *SAID]) == 0
+    for more in (["--plan"], ["--plan", "--json"], SAID):
+        assert main(["undo", "run", *more]) == 1
+        assert "a person has ended it; only a completed run is undone" in capsys.readouterr().err
 
 
 def test_a_run_whose_code_is_mended_is_resumed(url: str, capsys: Output) -> None:

@@ -179,6 +179,7 @@ class UndoPlanShown(_Shown):
 
     run_id: str
     is_committed: bool = Field(description="it has passed its point of no return: nothing at all is undone")
+    is_failing: bool = Field(description="it unwinds already, or was undone: asking for it changes nothing")
     undos: list[PlannedUndoShown]
     remaining: list[Remaining] = Field(description="what would stand all the same")
 

@@ -83,7 +83,13 @@ async def undo_plan(ask: Ask) -> Response:
     plan = await ask.console.coordinator.handle(run_id).undo_plan()
     undos = [PlannedUndoShown(step=each.step, action=each.action, stage=each.stage) for each in plan.undos]
     return answer(
-        UndoPlanShown(run_id=run_id, is_committed=plan.is_committed, undos=undos, remaining=list(plan.remaining))
+        UndoPlanShown(
+            run_id=run_id,
+            is_committed=plan.is_committed,
+            is_failing=plan.is_failing,
+            undos=undos,
+            remaining=list(plan.remaining),
+        )
     )
 
 
