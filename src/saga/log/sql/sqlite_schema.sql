@@ -42,7 +42,7 @@ CREATE TABLE amends_slots (
     UNIQUE (run_id, name)
 );
 
--- Serves sqlite_slots_free.sql.
+-- Serves sqlite_slots_held.sql and sqlite_slots_waiting.sql; SQLite has no booleans, so they say held = 0 or held = 1.
 CREATE INDEX amends_slots_idx ON amends_slots (name, held, place);
 
 -- Starts that were committed together with somebody's own rows, until a worker moves them into the log.

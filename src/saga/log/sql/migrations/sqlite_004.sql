@@ -8,7 +8,7 @@ CREATE TABLE amends_slots (
     UNIQUE (run_id, name)
 );
 
--- Serves sqlite_slots_free.sql.
+-- Serves sqlite_slots_held.sql and sqlite_slots_waiting.sql; SQLite has no booleans, so they say held = 0 or held = 1.
 CREATE INDEX amends_slots_idx ON amends_slots (name, held, place);
 
 -- How workers share the limits of actions: a row for each limit and worker. It says what is counted for that worker, and
