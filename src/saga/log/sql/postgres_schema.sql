@@ -37,7 +37,7 @@ CREATE TABLE amends_runs (
     autovacuum_analyze_scale_factor = 0.01
 );
 
--- Serves amends_claimable_v2, which hops from kind to kind in it and reads each kind in the order of its age.
+-- Serves amends_claimable_v3, which hops from kind to kind in it and reads each kind in the order of its age.
 CREATE INDEX amends_runs_claimable_idx ON amends_runs (coalesce(owner, ''), saga, version, unwinding, place);
 
 -- Serves amends_wake_v1: only what waits is in it.
@@ -337,7 +337,7 @@ $body$;
 -- then reads the oldest of each wanted kind. The oldest so many runs are among the so many kinds whose oldest runs are
 -- the oldest. Those that wait are under an owner whom no worker is, and are left out. The planner, who cannot know how
 -- few kinds there are, is told the way.
-CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+CREATE FUNCTION amends_claimable_v3(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
 RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
 LANGUAGE sql
 SET enable_seqscan = off
@@ -454,6 +454,17 @@ SELECT amends_append_v3(
     ARRAY(SELECT standing.run_id FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest) WHERE standing.at_rest),
     '{}', '{}', '{}'
 )
+$body$;
+
+-- And what they look for work with. A run that waits for a slot may be free: it was rung for, or is due. Whoever knows slots
+-- lets go of it again; those who do not would do its work without the slot, so they are not offered it.
+CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+AS $body$
+SELECT run.*
+FROM amends_claimable_v3(known_sagas, known_versions, known, run_limit) AS run
+WHERE NOT EXISTS (SELECT FROM amends_slots AS slot WHERE slot.run_id = run.run_id AND NOT slot.held)
 $body$;
 
 -- And those of the version before that.

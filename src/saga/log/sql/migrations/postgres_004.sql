@@ -240,6 +240,18 @@ SELECT amends_append_v3(
 )
 $body$;
 
+-- And what they look for work with. A run that waits for a slot may be free: it was rung for, or is due. Whoever knows slots
+-- lets go of it again; those who do not would do its work without the slot, so they are not offered it.
+ALTER FUNCTION amends_claimable_v2(text[], bigint[], boolean, bigint) RENAME TO amends_claimable_v3;
+CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+AS $body$
+SELECT run.*
+FROM amends_claimable_v3(known_sagas, known_versions, known, run_limit) AS run
+WHERE NOT EXISTS (SELECT FROM amends_slots AS slot WHERE slot.run_id = run.run_id AND NOT slot.held)
+$body$;
+
 -- How workers share the limits of actions: a row for each limit and worker. It says what is counted for that worker, and
 -- counts as long as the worker's lease holds.
 CREATE TABLE amends_shares (
