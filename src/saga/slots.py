@@ -32,7 +32,7 @@ def saga_limits(
     """Return what a run of a saga is to have before it begins, in the order in which it asks.
 
     Those of its tags come first: however many runs of one tenant wait, no more of them stand in the way of the others
-    than may be under way.
+    than may be under way. What workers before slots leave behind is found by how the names begin (sqlite_004.sql).
     """
     limits = [e.Limit(name=f"saga {saga} {tag}={tags[tag]}", size=size) for tag, size in per_tag.items() if tag in tags]
     if concurrency is not None:

@@ -17,6 +17,7 @@ from amends.saga.log.open import migrate_log, open_log
 from amends.saga.log.port import FOR_EVER, Slot, Standing
 from amends.saga.log.schema import Migration, due, migrations
 from amends.saga.log.statements import statement
+from amends.saga.slots import saga_limits
 from tests.logs import a_record, opened
 from tests.postgres import fresh_database
 
@@ -229,3 +230,84 @@ def test_a_worker_of_the_version_before_gives_back_what_its_runs_had(postgres_se
 
     with fresh_database(postgres_server) as url:
         asyncio.run(scenario(url))
+
+
+def test_a_worker_of_the_version_before_is_not_offered_runs_that_wait_for_a_slot(postgres_server: str) -> None:
+    """One of them was rung for. Such a worker would take it for free, and do its work without the slot."""
+    slot = Slot("saga onboard", 1)
+    looks = "SELECT run_id FROM {}(ARRAY['onboard'], ARRAY[1::bigint], true, 10)"
+
+    async def scenario(url: str) -> None:
+        async with opened(url) as log:
+            asking = Standing("onboard", 1, slots=(slot,), queued_until=FOR_EVER)
+            for run_id in ("a", "b", "c"):
+                await log.append(run_id, 0, [a_record()], asking)
+            await log.append("b", 1, [a_record()], asking._replace(outside=True), ring="b")
+            assert [run.run_id for run in await log.claimable([("onboard", 1)], 10)] == ["a", "b"]
+            with psycopg.connect(url) as old:
+                for function in ("amends_claimable_v1", "amends_claimable_v2"):
+                    assert old.execute(looks.format(function).encode()).fetchall() == [("a",)]
+
+    with fresh_database(postgres_server) as url:
+        asyncio.run(scenario(url))
+
+
+def test_a_worker_of_the_version_before_that_is_at_work_notices(postgres_server: str) -> None:
+    """The server has prepared what it asks; that is made anew with the tables."""
+    asked = "SELECT run_id FROM amends_claimable_v2(ARRAY['onboard'], ARRAY[1::bigint], true, 10)"
+    before, (slots,) = migrations("postgres")[:3], migrations("postgres")[3:4]
+    with fresh_database(postgres_server) as url, psycopg.connect(url, autocommit=True) as old:
+        for migration in before:
+            old.execute(migration.script)
+        for _ in range(20):
+            assert old.execute(asked, prepare=True).fetchall() == []
+        with psycopg.connect(url) as migrating:
+            migrating.execute(slots.script)
+        old.execute("INSERT INTO amends_runs (run_id, saga, version, unwinding) VALUES ('a', 'onboard', 1, false)")
+        assert old.execute(asked, prepare=True).fetchall() == [("a",)]
+        old.execute("INSERT INTO amends_slots (name, run_id, size, held) VALUES ('saga onboard', 'a', 1, false)")
+        assert old.execute(asked, prepare=True).fetchall() == []
+
+
+def test_what_a_worker_of_the_version_before_leaves_in_an_sqlite_file_is_given_back(sqlite_url: str) -> None:
+    """It ends or parks a run by deleting its row. The limits go to those who have waited longest; a lock stays."""
+    limits = saga_limits("onboard", 1, {"tenant": 1}, {"tenant": "acme"})
+    tenant, saga = (Slot(limit.name, limit.size) for limit in limits)
+    lock = Slot("lock x", 1)
+    waiting = {"b": (tenant,), "c": (saga,), "d": (saga,), "e": (lock,)}
+
+    async def scenario() -> None:
+        async with opened(sqlite_url) as log:
+            asking = Standing("onboard", 1, queued_until=FOR_EVER)
+            await log.append("a", 0, [a_record()], asking._replace(slots=(tenant, saga, lock)))
+            for run_id, slots in waiting.items():
+                await log.append(run_id, 0, [a_record()], asking._replace(slots=slots))
+            assert [run.run_id for run in await log.claimable([("onboard", 1)], 10)] == ["a"]
+            _delete(sqlite_url, "a")
+            async with asyncio.timeout(10):
+                await log.wait_for_work(60)
+            assert [run.run_id for run in await log.claimable([("onboard", 1)], 10)] == ["b", "c"]
+            held = {run_id: set((await log.holding(run_id)).slots) for run_id in "abcde"}
+            assert held == {"a": {lock.name}, "b": {tenant.name}, "c": {saga.name}, "d": set(), "e": set()}
+
+    asyncio.run(scenario())
+
+
+def test_what_a_worker_of_the_version_before_leaves_fits_nobody_yet(sqlite_url: str) -> None:
+    """The limit was lowered, and who waits goes by its own size."""
+
+    async def scenario() -> None:
+        async with opened(sqlite_url) as log:
+            for run_id, size in (("a", 2), ("b", 2), ("c", 1)):
+                standing = Standing("onboard", 1, slots=(Slot("saga onboard", size),), queued_until=FOR_EVER)
+                await log.append(run_id, 0, [a_record()], standing)
+            for run_id, slots in (("a", set[str]()), ("b", {"saga onboard"})):
+                _delete(sqlite_url, run_id)
+                assert (await log.holding("c")).slots == slots
+
+    asyncio.run(scenario())
+
+
+def _delete(url: str, run_id: str) -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as old, old:
+        old.execute("DELETE FROM amends_runs WHERE run_id = ?", (run_id,))

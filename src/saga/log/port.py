@@ -45,7 +45,8 @@ class Slot(NamedTuple):
 
     Attributes:
         name: of what; those who ask for the same name are in one queue, in the order in which they asked.
-        size: how many may have one at once; 0: the run has it, however many others do.
+        size: how many may have one at once; 0: the run has it, however many others do. Where those in one queue differ,
+            each goes by its own, and nobody overtakes the first who has to wait.
     """
 
     name: str

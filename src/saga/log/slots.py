@@ -1,11 +1,29 @@
-"""Which run has which slot, and who waits for one, in memory."""
+"""Who gets a slot, and, in memory, which run has which and who waits for one."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from .port import Queue, Slot
 
-__all__ = ["SHOWN_RUNS", "Slots"]
+__all__ = ["SHOWN_RUNS", "Slots", "fitting"]
 
 SHOWN_RUNS = 3
 """Of how many runs `Log.queues` tells that have a slot."""
+
+T = TypeVar("T")
+
+
+def fitting(held_count: int, waiting: Iterable[tuple[T, int]]) -> Iterator[T]:
+    """Yield those that get a slot: each has room by its own size, and nobody overtakes the first who has none.
+
+    Args:
+        held_count: how many have a slot.
+        waiting: who waits, and its size; who has waited longest comes first.
+    """
+    for count, (who, size) in enumerate(waiting, held_count):
+        if count >= size:
+            return
+        yield who
 
 
 class _Place:
@@ -61,8 +79,8 @@ class Slots:
         if not queue:
             del self._queues[name]
             return []
-        waiting = [run_id for run_id, place in queue.items() if not place.held]
-        free_count = max(0, queue[waiting[0]].size - (len(queue) - len(waiting))) if waiting else 0
-        for run_id in waiting[:free_count]:
+        waiting = [(run_id, place.size) for run_id, place in queue.items() if not place.held]
+        granted = list(fitting(len(queue) - len(waiting), waiting))
+        for run_id in granted:
             queue[run_id].held = True
-        return waiting[:free_count]
+        return granted

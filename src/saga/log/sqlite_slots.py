@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from .port import Slot, Standing
+from .slots import fitting
 from .statements import statement
 
 __all__ = ["note_slots", "waits"]
@@ -35,6 +36,9 @@ def _note(connection: sqlite3.Connection, run_id: str, slots: Sequence[Slot]) ->
 
 
 def _grant(connection: sqlite3.Connection, name: str) -> list[str]:
-    free = connection.execute(statement("sqlite_slots_free"), {"name": name}).fetchall()
-    connection.executemany(statement("sqlite_slot_grant"), [(place,) for place, _ in free])
-    return [run_id for _, run_id in free]
+    (held_count,) = connection.execute(statement("sqlite_slots_held"), {"name": name}).fetchone()
+    waiting = connection.execute(statement("sqlite_slots_waiting"), {"name": name})
+    granted = list(fitting(held_count, (((place, run_id), size) for place, run_id, size in waiting)))
+    waiting.close()
+    connection.executemany(statement("sqlite_slot_grant"), [(place,) for place, _ in granted])
+    return [run_id for _, run_id in granted]

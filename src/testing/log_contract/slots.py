@@ -196,6 +196,27 @@ class SlotsContract(ContractBase):
 
         asyncio.run(scenario())
 
+    @pytest.mark.parametrize(
+        ("sizes", "let_in"),
+        [((3, 3, 3, 3, 1), "d"), ((3, 3, 3, 1, 3), ""), ((1, 1, 3, 2), "bc"), ((1, 1, 2, 1, 3), "bc")],
+        ids=["lowered", "nobody is overtaken", "raised", "raised and lowered"],
+    )
+    def test_each_goes_by_its_own_size(self, make_log: MakeLog, sizes: tuple[int, ...], let_in: str) -> None:
+        """Somebody has changed the limit. Two of those that have a slot end, in one commit."""
+
+        async def scenario() -> None:
+            async with opened(make_log()) as log:
+                runs = "abcdefgh"[: len(sizes)]
+                for run_id, size in zip(runs, sizes, strict=True):
+                    await log.append(run_id, 0, [a_record()], asking(Slot("limit", size)))
+                before = [run_id for run_id, slots in (await held(log, runs)).items() if slots]
+                end = REST._replace(slots=())
+                await asyncio.gather(*(log.append(run_id, 1, [a_record()], end) for run_id in before[:2]))
+                after = [run_id for run_id, slots in (await held(log, runs)).items() if slots]
+                assert [run_id for run_id in after if run_id not in before] == list(let_in)
+
+        asyncio.run(scenario())
+
     @pytest.mark.parametrize("seed", range(3))
     def test_any_order_of_asking_and_giving_back(self, make_log: MakeLog, seed: int) -> None:
         """Against lists, one a queue: its first so many have a slot."""

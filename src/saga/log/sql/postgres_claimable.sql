@@ -1,2 +1,2 @@
 SELECT run_id, saga, version, unwinding, lapsed
-FROM amends_claimable_v2(%(sagas)b::text[], %(versions)b::bigint[], %(known)b::boolean, %(limit)b::bigint)
+FROM amends_claimable_v3(%(sagas)b::text[], %(versions)b::bigint[], %(known)b::boolean, %(limit)b::bigint)

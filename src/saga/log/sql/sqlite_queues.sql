@@ -8,7 +8,7 @@ SELECT
         SELECT json_group_array(first.run_id)
         FROM (
             SELECT slot.run_id FROM amends_slots AS slot
-            WHERE slot.name = queue.name AND slot.held
+            WHERE slot.name = queue.name AND slot.held = 1
             ORDER BY slot.place
             LIMIT :run_limit
         ) AS first

@@ -18,8 +18,8 @@ CREATE TABLE amends_slots (
 CREATE INDEX amends_slots_idx ON amends_slots (name, held, place);
 
 -- Takes what the runs in `placed` have of slots and wait for from here on; the other arrays have one element a slot.
--- What is free then goes to those who have waited longest. Returns the other runs that have got one by that. Called
--- under the lock of the appends.
+-- What is free then goes to those who have waited longest: each has room by its own size, and nobody overtakes the first
+-- who has none. Returns the other runs that have got one by that. Called under the lock of the appends.
 CREATE FUNCTION amends_slots_v1(placed text[], slot_runs text[], slot_names text[], slot_sizes bigint[])
 RETURNS text[]
 LANGUAGE plpgsql
@@ -52,34 +52,39 @@ BEGIN
     )
     SELECT coalesce(array_agg(DISTINCT inserted.name), '{}') INTO added FROM inserted;
 
-    WITH free AS (
+    WITH RECURSIVE queue AS (
         SELECT
-            queue.name,
-            (
-                SELECT slot.size
-                FROM amends_slots AS slot
-                WHERE slot.name = queue.name AND NOT slot.held
-                ORDER BY slot.place
-                LIMIT 1
-            ) - (SELECT count(*) FROM amends_slots AS slot WHERE slot.name = queue.name AND slot.held) AS free_count
-        FROM unnest(gone || added) AS queue (name)
-        GROUP BY queue.name
+            touched.name,
+            (SELECT count(*) FROM amends_slots AS slot WHERE slot.name = touched.name AND slot.held) AS held_count
+        FROM (SELECT DISTINCT one.name FROM unnest(gone || added) AS one (name)) AS touched
     ),
-    first AS (
-        SELECT slot.run_id, slot.name
-        FROM free
+    fitting AS (
+        SELECT queue.name, first.run_id, first.place, queue.held_count + 1 AS held_count
+        FROM queue
         CROSS JOIN LATERAL (
-            SELECT waiting.run_id, waiting.name
-            FROM amends_slots AS waiting
-            WHERE waiting.name = free.name AND NOT waiting.held
-            ORDER BY waiting.place
-            LIMIT greatest(free.free_count, 0)
-        ) AS slot
+            SELECT slot.run_id, slot.place, slot.size
+            FROM amends_slots AS slot
+            WHERE slot.name = queue.name AND NOT slot.held
+            ORDER BY slot.place
+            LIMIT 1
+        ) AS first
+        WHERE queue.held_count < first.size
+        UNION ALL
+        SELECT fitting.name, next.run_id, next.place, fitting.held_count + 1
+        FROM fitting
+        CROSS JOIN LATERAL (
+            SELECT slot.run_id, slot.place, slot.size
+            FROM amends_slots AS slot
+            WHERE slot.name = fitting.name AND NOT slot.held AND slot.place > fitting.place
+            ORDER BY slot.place
+            LIMIT 1
+        ) AS next
+        WHERE fitting.held_count < next.size
     ),
     updated AS (
         UPDATE amends_slots AS slot SET held = true
-        FROM first
-        WHERE slot.run_id = first.run_id AND slot.name = first.name
+        FROM fitting
+        WHERE slot.run_id = fitting.run_id AND slot.name = fitting.name
         RETURNING slot.run_id
     )
     SELECT coalesce(array_agg(DISTINCT updated.run_id), '{}') INTO granted
@@ -233,6 +238,18 @@ SELECT amends_append_v3(
     ARRAY(SELECT standing.run_id FROM unnest(standing_ids, at_rests) AS standing (run_id, at_rest) WHERE standing.at_rest),
     '{}', '{}', '{}'
 )
+$body$;
+
+-- And what they look for work with. A run that waits for a slot may be free: it was rung for, or is due. Whoever knows slots
+-- lets go of it again; those who do not would do its work without the slot, so they are not offered it.
+ALTER FUNCTION amends_claimable_v2(text[], bigint[], boolean, bigint) RENAME TO amends_claimable_v3;
+CREATE FUNCTION amends_claimable_v2(known_sagas text[], known_versions bigint[], known boolean, run_limit bigint)
+RETURNS TABLE (run_id text, saga text, version bigint, unwinding boolean, lapsed boolean)
+LANGUAGE sql
+AS $body$
+SELECT run.*
+FROM amends_claimable_v3(known_sagas, known_versions, known, run_limit) AS run
+WHERE NOT EXISTS (SELECT FROM amends_slots AS slot WHERE slot.run_id = run.run_id AND NOT slot.held)
 $body$;
 
 -- How workers share the limits of actions: a row for each limit and worker. It says what is counted for that worker, and
