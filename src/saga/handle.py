@@ -12,7 +12,7 @@ from .ids import checked_step, checked_words
 from .moments import Abandon, Moment, Resume, Retry, SagaFailed, Undo, Waive
 from .runs import Runs
 from .state import RunState
-from .undo_plan import COMMITTED, UndoPlan, undo_plan, undo_refused
+from .undo_plan import COMMITTED, UndoPlan, undo_refused
 
 Out = TypeVar("Out")
 
@@ -157,7 +157,7 @@ class RunHandle(Generic[Out]):
         return state.status
 
     async def undo_plan(self) -> UndoPlan:
-        """Return what `undo` would undo, in what order, and what it could not.
+        """Return what `undo` would undo, in what order, and what it could not, also of runs that are steps of it.
 
         Raises:
             UnknownName: the log has no such run.
@@ -168,7 +168,7 @@ class RunHandle(Generic[Out]):
         why = undo_refused(state)
         if why is not None and not state.commits:
             raise CommandRefused(self.run_id, state.status, why)
-        return undo_plan(state)
+        return await self.runs.undo_plan(state)
 
     async def undo(self, *, by: str, reason: str) -> RunStatus:
         """Have a completed run undone: its steps are compensated as if it had failed at its end.

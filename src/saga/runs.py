@@ -6,6 +6,7 @@ worker that has the run re-reads it, or the one that claims it next finds it (de
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..actions.values import JsonText, ValueType
@@ -20,6 +21,7 @@ from .moments import Moment, Signal
 from .moving import move_starts
 from .standing import standing_of
 from .state import RunState, evolve, fold
+from .undo_plan import UndoPlan, children_to_undo, undo_plan
 
 POLL_SECONDS = (0.05, 1.0)
 """First and longest pause between two looks at a run that is hosted elsewhere."""
@@ -101,6 +103,14 @@ class Runs:
                 return await self._append(host, state, events) if events else state
             except (AppendConflict, LetGo):
                 continue  # Somebody else was faster, or the run was let go of; see how it stands now.
+
+    async def undo_plan(self, state: RunState) -> UndoPlan:
+        """Return what would be undone of a run, with the runs that are steps of it."""
+        children: dict[str, UndoPlan] = {}
+        for path, child in children_to_undo(state).items():
+            with suppress(UnknownName):  # It was never started.
+                children[path] = await self.undo_plan(await self.state(child))
+        return undo_plan(state, children)
 
     async def signal(self, run_id: str, name: str, payload: object, *, by: str, key: str) -> None:
         """Record a signal, unless the run has one of this key; see `RunHandle.signal`."""

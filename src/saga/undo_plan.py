@@ -1,5 +1,6 @@
-"""What undoing a run would do, before anybody asks for it: a pure function of its state."""
+"""What undoing a run would do, before anybody asks: a pure function of its state, and of the plans of its children."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .events import Remaining, RemainingWhy, RunStatus
@@ -60,8 +61,19 @@ def undo_refused(state: RunState) -> str | None:
     return None
 
 
-def undo_plan(state: RunState) -> UndoPlan:
-    """Return what would be undone of a run, as it stands."""
+def children_to_undo(state: RunState) -> dict[str, str]:
+    """Return the runs that would be undone with a run, because they are steps of it, by step."""
+    steps = (step for step in state.steps.values() if step.stands and step.undo not in _DONE)
+    return {step.path: step.child for step in steps if step.child is not None}
+
+
+def undo_plan(state: RunState, children: Mapping[str, UndoPlan] = {}) -> UndoPlan:
+    """Return what would be undone of a run, as it stands.
+
+    Args:
+        state: the run.
+        children: what would be undone of the runs that are steps of it, by step.
+    """
     plan = plan_unwind(step for step in state.steps.values() if step.undo not in _DONE)
     stages: list[int] = []
     highest = [0]
@@ -69,12 +81,19 @@ def undo_plan(state: RunState) -> UndoPlan:
         stages.append(highest[plan.waits_for[path]] + 1)
         highest.append(max(highest[-1], stages[-1]))
     undos = [PlannedUndo(p, state.steps[p].action, stage) for p, stage in zip(plan.order, stages, strict=True)]
-    remaining = tuple(
-        Remaining(step=step.path, action=step.action, why=RemainingWhy.IRREVERSIBLE)
-        for step in state.steps.values()
-        if step.stands and step.irreversible
-    )
+    remaining = tuple(_remaining(state, children))
     if state.commits:
         return UndoPlan((), remaining, is_committed=True)
     in_order = tuple(sorted(undos, key=lambda undo: undo.stage))
     return UndoPlan(in_order, remaining, is_committed=False, is_failing=state.failing is not None)
+
+
+def _remaining(state: RunState, children: Mapping[str, UndoPlan]) -> Iterator[Remaining]:
+    for step in state.steps.values():
+        child = children.get(step.path)
+        if step.stands and step.irreversible:
+            yield Remaining(step=step.path, action=step.action, why=RemainingWhy.IRREVERSIBLE)
+        elif child is not None and child.is_committed:  # Its undo would be refused, and the run parked over that.
+            yield Remaining(step=step.path, action=step.action, why=RemainingWhy.UNDO_FAILED)
+        elif child is not None and child.remaining:
+            yield Remaining(step=step.path, action=step.action, why=RemainingWhy.PARTLY_UNDONE)

@@ -454,3 +454,35 @@ def test_a_parent_that_is_cancelled_while_nobody_has_it_calls_its_children_off(
                 assert (await world.rest(worker.handle("run/1"))).status is RunStatus.COMPENSATED
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("why", ["irreversible", "committed"])
+def test_the_plan_of_an_undo_tells_of_what_stands_in_children(log_url: str, why: str) -> None:
+    """Before anybody asks for the undo; what comes of it then is the same."""
+    world = World()
+    a, mail = world.action("a"), world.action("mail", irreversible=True)
+
+    async def child(run: Run) -> None:
+        await run.do(a if why == "committed" else mail, "x")
+        if why == "committed":
+            await run.commit()
+
+    async def between(run: Run) -> None:
+        await run.saga(inner)
+
+    async def parent(run: Run) -> None:
+        await run.do(a, "x")
+        await run.saga(middle)
+
+    inner, middle, outer = sagas_of(child, between, parent)
+
+    async def scenario() -> None:
+        async with world.coordinator(log_url, outer, middle, inner) as coordinator:
+            handle = await coordinator.start(outer, run_id="run")
+            await world.rest(handle)
+            [remaining] = (await handle.undo_plan()).remaining
+            assert (remaining.step, remaining.why) == ("2", e.RemainingWhy.PARTLY_UNDONE)
+            [within] = (await coordinator.handle("run/2").undo_plan()).remaining
+            assert within.why is (e.RemainingWhy.PARTLY_UNDONE if why == "irreversible" else e.RemainingWhy.UNDO_FAILED)
+
+    asyncio.run(scenario())

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from ....saga.events import Event, RunStatus
 from ....saga.state import RunState, fold
-from ....saga.undo_plan import UndoPlan, undo_plan
+from ....saga.undo_plan import UndoPlan
 from ...timeline import Row, Timeline, timeline
 from ...timeline_svg import timeline_svg
 from ..roles import Actor
@@ -46,7 +46,9 @@ class RunView:
     values: Sequence[Value] | None
 
 
-def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, before: int | None) -> RunView:
+def run_view(
+    run_id: str, events: Sequence[Event], actor: Actor, *, step: str, before: int | None, plan: UndoPlan | None = None
+) -> RunView:
     """Return what is shown of a run.
 
     Args:
@@ -55,6 +57,7 @@ def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, b
         actor: to whom.
         step: whose values they ask for; empty for none.
         before: of the steps, those before this one are shown; the last ones if None.
+        plan: what would be undone of it, if it is completed.
     """
     state = fold(run_id, events)
     seen = timeline(run_id, events if actor.payloads else without_texts(events))
@@ -77,6 +80,6 @@ def run_view(run_id: str, events: Sequence[Event], actor: Actor, *, step: str, b
         rows=seen.rows[start:end],
         earlier=start,
         offers=offered,
-        plan=undo_plan(state) if state.status is RunStatus.COMPLETED else None,
+        plan=plan,
         values=values_of(events, step) if step and actor.payloads else None,
     )

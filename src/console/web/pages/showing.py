@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
+from ....saga.events import RunCompleted
 from ....saga.ids import checked_run_id
 from ..problems import Problem
 from ..streaming import stream
@@ -24,7 +25,9 @@ async def run(ask: Ask) -> Response:
     if query.step and not ask.actor.payloads:
         raise Problem(403, "right-missing", "to see inputs and outputs needs the right to see payloads", field="step")
     events = await ask.console.coordinator.runs.events(run_id)
-    view = await asyncio.to_thread(run_view, run_id, events, ask.actor, step=query.step, before=query.before)
+    is_completed = isinstance(events[-1], RunCompleted)
+    plan = await ask.console.coordinator.handle(run_id).undo_plan() if is_completed else None
+    view = await asyncio.to_thread(run_view, run_id, events, ask.actor, step=query.step, before=query.before, plan=plan)
     if query.step:
         what = "values of the run" if query.step == RUN else f"values of step {query.step}"
         await ask.console.views.record(ask.actor, run_id, what)
