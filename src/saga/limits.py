@@ -42,6 +42,8 @@ class Limits:
         self._worker = worker
         self._loop = asyncio.get_running_loop()
         self._pools = {action.name: Pool(action.name, action.concurrency, action.rate) for action in actions}
+        self._served: set[str] = set()
+        """Those whose permits are being given out. Whoever gives one back at once leaves it to who gave it."""
         self._kept: set[str] = set()
         """Those for which a task is there, or about to be, that asks the log."""
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -53,7 +55,7 @@ class Limits:
         return action in self._pools
 
     def wait(self, action: str, given: Callable[[Permit], None], *, first: bool) -> Waiter:
-        """Have `given` called with a permit, at once if there is one.
+        """Have `given` called with a permit, at once if there is one and nobody is just being given one.
 
         Args:
             action: which one's; a limited one.
@@ -91,8 +93,14 @@ class Limits:
         await asyncio.gather(*keepers, return_exceptions=True)
 
     def _serve(self, pool: Pool) -> None:
-        for waiter, permit in pool.served(self.lapses(), self._loop.time()):
-            waiter.given(permit)
+        if pool.name in self._served:
+            return
+        self._served.add(pool.name)
+        try:
+            for waiter, permit in pool.served(self.lapses(), self._loop.time()):
+                waiter.given(permit)
+        finally:
+            self._served.discard(pool.name)
         if pool.due_at() is None:
             return
         if pool.name not in self._kept:

@@ -66,6 +66,7 @@ class Outbox:
         self._events: list[Event] = []
         self._records: list[Record] = []
         self._waiting: list[tuple[int, Awaited[None]]] = []
+        self._failure: BaseException | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is pending."""
@@ -148,6 +149,8 @@ class Outbox:
     async def durable(self, version: int) -> None:
         """Wait until the event of this version is durable; raises what `fail` is given."""
         if self.durable_version < version:
+            if self._failure is not None:
+                raise self._failure
             waiting: Awaited[None] = Awaited()
             self._waiting.append((version, waiting))
             await waiting.wait()
@@ -162,7 +165,8 @@ class Outbox:
             self._waiting.pop(0)[1].settle(None)
 
     def fail(self, error: BaseException) -> None:
-        """Tell those who wait that nothing more will become durable."""
+        """Tell those who wait, and those who will, that nothing more becomes durable."""
+        self._failure = self._failure or error
         for _, waiting in self._waiting:
             waiting.fail(error)
 

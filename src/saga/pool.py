@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..actions.rate import Rate
-from .log.limits import UNBOUNDED, Grant, Need
+from .log.limits import Grant, Need
 
 __all__ = ["Permit", "Pool", "Waiter"]
 
@@ -65,8 +65,8 @@ class Pool:
 
     Attributes:
         name: the action's.
-        size: how many attempts may be under way over all workers; None: no bound.
-        rate: how many may begin.
+        size: how many attempts may be under way over all workers, as is known here; None: no bound.
+        rate: how many may begin, likewise.
         used: permits that are in use here.
         allowed: up to how many may be.
         taken: how many the log counts for this worker, as far as is known.
@@ -89,11 +89,14 @@ class Pool:
     _under_way: Need | None = None
     _told: Need | None = None
     """The last need that was answered; None before the first, and where nobody knows what became of one."""
+    _is_rated: bool = False
+    """Attempts need tokens: a rate is known here, or to another worker, as was said the last time."""
     _wait_seconds: float = 0.0
     _most_used: int = 0
 
     def __post_init__(self) -> None:
         self._valid_seconds = self._least_valid_seconds
+        self._is_rated = self.rate is not None
 
     @property
     def waiting(self) -> int:
@@ -125,7 +128,7 @@ class Pool:
         while lapses is not None and self.waiting and self._may_begin(now):
             waiter, _ = (self._first or self._then).popitem(last=False)
             permit = Permit(self, lapses)
-            if self.rate is not None:
+            if self._is_rated:
                 permit.asked_at, permit.good_until = self._tokens.pop(0)
             self.used += 1
             self._most_used = max(self._most_used, self.used)
@@ -137,12 +140,13 @@ class Pool:
 
     def _may_begin(self, now: float) -> bool:
         most = self.allowed if self._under_way is None else min(self.allowed, self._under_way.used)
-        if self.size is not None and self.used >= most:
+        if self.used >= most:
             return False
-        if self.rate is None:
-            return True
+        self._forget_stale(now)
+        return bool(self._tokens) or not self._is_rated
+
+    def _forget_stale(self, now: float) -> None:
         self._tokens = [token for token in self._tokens if now <= token[1]]
-        return bool(self._tokens) and self.allowed > 0
 
     def look(self, lapses: int | None) -> None:
         """Forget what this worker was given if its lease has lapsed since: others may have it."""
@@ -162,7 +166,7 @@ class Pool:
 
     @property
     def _least_valid_seconds(self) -> float:
-        return 0.0 if self.rate is None else min(5.0, max(0.1, self.rate.per_seconds / 20))
+        return 0.1 if self.rate is None else min(5.0, max(0.1, self.rate.per_seconds / 20))
 
     # Asking the log
 
@@ -174,7 +178,7 @@ class Pool:
             return self._asked_at + KEEP_SECONDS if has_any else None
         if self.waiting:
             return self._asked_at + self._pause_seconds(told)
-        if self.size is not None and self.used < self.taken:
+        if self.used < self.taken:
             return self._asked_at + (SOON_SECONDS if self.taken > self.allowed else KEEP_SECONDS)
         return self._asked_at + KEEP_SECONDS if told.waiting else None
 
@@ -182,7 +186,7 @@ class Pool:
         """How long to wait between two asks while attempts wait here."""
         if told.wanted <= told.used:
             return SOON_SECONDS
-        if self.rate is not None and self.used < self.allowed:
+        if self._is_rated and self.used < self.allowed:
             return min(max(self._wait_seconds, SOON_SECONDS), LONGEST_WAIT_SECONDS)
         return KEEP_SECONDS if self.used else ASK_SECONDS
 
@@ -191,6 +195,7 @@ class Pool:
         wanted = max(self.used + self.waiting, self._most_used)
         self._most_used = self.used
         is_certain = self._told is not None
+        self._forget_stale(now)
         self._under_way = Need(
             limit=self.name,
             worker=worker,
@@ -214,8 +219,8 @@ class Pool:
             self.look(lapses)
             return
         self._told = need
-        self.allowed = UNBOUNDED if self.size is None and grant.allowed else grant.allowed
-        self.taken = grant.taken
+        self.allowed, self.taken = grant.allowed, grant.taken
+        self._is_rated = grant.is_rated
         self._wait_seconds = grant.wait_seconds
         self._tokens += [(self._asked_at, self._asked_at + need.valid_seconds)] * grant.tokens
 

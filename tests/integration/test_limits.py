@@ -42,6 +42,21 @@ class Gauge:
             self.now -= 1
 
 
+class SlowLog(MemoryLog):
+    """Holds appends back while its gate is shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.held = asyncio.Event(), asyncio.Event()
+        self.gate.set()
+
+    async def append(self, *what: Any, **more: Any) -> None:
+        if not self.gate.is_set():
+            self.held.set()
+            await self.gate.wait()
+        await super().append(*what, **more)
+
+
 def limited(gauge: Gauge, **limits: Any) -> Action[int, int]:
     return Action("call", do=gauge.call, undo=gauge.undo, **limits)
 
@@ -124,6 +139,59 @@ def test_a_drain_does_not_wait_for_what_waits(log: Any) -> None:
             assert await coordinator.handle("run").result() == 3
             assert await coordinator.handle("other").result() == 3
         assert gauge.count == 6
+
+    asyncio.run(story())
+
+
+def test_a_run_is_called_off_however_many_of_its_attempts_wait() -> None:
+    """A permit goes round all who wait while the cancel is on its way to the log, and is of use to none of them."""
+
+    async def story() -> None:
+        gauge, log = Gauge(), SlowLog()
+        gauge.gate = asyncio.Event()
+        called = limited(gauge, concurrency=1)
+        saga = calling(called, 1_500)
+        async with asyncio.timeout(60), Coordinator(log, sagas=[saga], actions=[called]) as coordinator:
+            handle = await coordinator.start(saga, run_id="wide")
+            await gauge.entered.wait()
+            log.gate.clear()
+            cancelling = asyncio.create_task(handle.cancel(by="ada", reason="not needed"))
+            await log.held.wait()
+            gauge.gate.set()
+            for _ in range(100):  # Turns of the loop, in which the attempt ends and gives back its permit.
+                await asyncio.sleep(0)
+            log.gate.set()
+            await cancelling
+            with pytest.raises(RunFailed) as failed:
+                await handle.result()
+            assert failed.value.status is RunStatus.COMPENSATED
+            assert not any(isinstance(event, e.RunClaimed) for event in (await handle.history())[2:])
+        assert gauge.count == 2
+
+    asyncio.run(story())
+
+
+def test_whoever_waits_for_a_driver_that_breaks_off_is_told() -> None:
+    """Also of what was asked of it when it had broken off already and had not left yet."""
+
+    async def story() -> None:
+        gauge, log = Gauge(), SlowLog()
+        gauge.gate = asyncio.Event()
+        called = limited(gauge, concurrency=1)
+        saga = calling(called, 1)
+        async with asyncio.timeout(20), Coordinator(log, sagas=[saga], actions=[called]) as coordinator:
+            handle = await coordinator.start(saga, run_id="run")
+            await gauge.entered.wait()
+            driver = coordinator._opened().drivers["run"]
+            log.gate.clear()
+            before = asyncio.create_task(handle.cancel(by="ada", reason="not needed"))
+            await log.held.wait()
+            driver.broke_off("call", RuntimeError("on purpose"))
+            for waiting in (before, driver.durable()):
+                with pytest.raises(RuntimeError, match="on purpose"):
+                    await waiting
+            log.gate.set()
+            gauge.gate.set()
 
     asyncio.run(story())
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from ...actions.rate import Rate
 
-__all__ = ["UNBOUNDED", "Change", "Grant", "Held", "Need", "Sharing", "Worker", "answered", "fair_shares", "slowest"]
+__all__ = ["UNBOUNDED", "Change", "Grant", "Held", "Need", "Sharing", "Worker", "answered", "fair_shares", "strictest"]
 
 UNBOUNDED = 1 << 62
-"""What a worker is allowed where only a rate is limited."""
+"""What a worker is allowed where only a rate is limited, as far as anybody knows."""
 
 TURN_US = 1_000_000
 """How long a worker keeps what it got where there is less than one for each: then others come first."""
@@ -27,6 +27,9 @@ RESERVED_SECONDS = 0.1
 
 SPAN_PARTS = 64
 """Into how many parts a rate's span is cut. Drawn tokens come back at the ends of parts, so that few are kept."""
+
+CUT_US = 1_000
+"""By how much a database's present may be early: SQLite's is cut to milliseconds."""
 
 
 class Need(NamedTuple):
@@ -65,12 +68,14 @@ class Grant(NamedTuple):
         taken: what the log counts for it: that, or what is in use there if that is more.
         tokens: how many attempts may begin by the rate; each token is for one.
         wait_seconds: when it is worth asking again for tokens; 0 where there were enough.
+        is_rated: attempts need tokens, because this worker or another one knows a rate.
     """
 
     allowed: int
     taken: int
     tokens: int
     wait_seconds: float
+    is_rated: bool
 
 
 class Sharing(NamedTuple):
@@ -81,7 +86,7 @@ class Sharing(NamedTuple):
         worker: whose share it is.
         size: the bound of what is under way at once, as that worker knows it.
         rate: the bound of what begins, likewise.
-        held: permits that are counted for it; 0 where only the rate is limited.
+        held: permits that are counted for it; where only the rate is limited, what is under way or may begin.
         waiting: attempts that waited there when it last said so.
     """
 
@@ -159,31 +164,31 @@ def fair_shares(size: int, wanted: Sequence[tuple[str, int]]) -> dict[str, int]:
 def answered(held: Held, need: Need) -> tuple[Grant, Change | None]:
     """Return what a worker is told, and what is to be written; None where nothing is.
 
-    While workers know different limits, as in a deploy, the lowest counts for all that have a use for it: the stricter
-    promise is kept, and nobody is kept waiting by those who may have more.
+    While workers know different limits, as in a deploy, the strictest of each counts for all, also for those who know
+    none of that kind: every promise is kept, and nobody is kept waiting by those who may have more.
     """
     if not held.is_alive:
-        return Grant(0, need.used, 0, 0.0), None
+        return Grant(0, need.used, 0, 0.0, need.rate is not None), None
     now = held.now_us
     known = held.workers.get(need.worker)
-    others = [other for name, other in held.workers.items() if name != need.worker]
     mine = _now(known, need, now)
-    allowed = taken = UNBOUNDED
-    if need.size is not None:
-        allowed = _allowed([*others, mine], mine, need.size, now)
-        taken = max(need.used, allowed)
+    workers = [*(other for name, other in held.workers.items() if name != need.worker), mine]
+    size = min((worker.size for worker in workers if worker.size is not None), default=None)
+    rate = strictest(worker.rate for worker in workers if worker.rate is not None)
+    allowed = UNBOUNDED if size is None else _allowed(workers, mine, size, now)
     # Twice as many as may be under way: an attempt that ends before the next ask lets another one begin.
     startable = min(need.waiting, 2 * allowed - need.used) - need.token_count
-    tokens, wait_seconds = _tokens(held, [*others, mine], need, max(0, startable))
-    counted = 0 if taken == UNBOUNDED else taken
+    tokens, wait_seconds = _tokens(held, workers, need.worker, rate, max(0, startable))
+    # Without a bound, no more can be under way before the next ask than there are tokens for.
+    taken = need.used + need.token_count + tokens if allowed == UNBOUNDED else max(need.used, allowed)
     row = mine._replace(
-        taken=counted,
-        waiting=need.waiting - tokens if need.rate else need.waiting,
-        since_us=mine.since_us if _kind(mine) == _kind(mine._replace(taken=counted)) else now,
+        taken=taken,
+        waiting=need.waiting - tokens,
+        since_us=mine.since_us if _kind(mine) == _kind(mine._replace(taken=taken)) else now,
         drew_us=now if tokens else mine.drew_us,
     )
-    until_us = _until(need, now) if tokens else 0
-    grant = Grant(allowed, need.used if taken == UNBOUNDED else taken, tokens, wait_seconds)
+    until_us = _until(rate, need.valid_seconds, now) if rate and tokens else 0
+    grant = Grant(allowed, taken, tokens, wait_seconds, rate is not None)
     if need.is_certain and not tokens and known is not None and _says_the_same(row, known):
         return grant, None
     return grant, Change(row, until_us, tokens)
@@ -212,16 +217,10 @@ def _says_the_same(row: Worker, known: Worker) -> bool:
 
 
 def _allowed(workers: Sequence[Worker], mine: Worker, size: int, now: int) -> int:
-    sizes = [other.size for other in workers if other.size is not None and _is_there(other, now)]
-    size = min([size, *sizes])
     in_order = sorted(workers, key=lambda worker: _precedence(worker, now))
     fair = fair_shares(size, [(worker.worker, _use(worker, now)) for worker in in_order])
     free = size - sum(worker.taken for worker in workers if worker is not mine)
     return max(0, min(fair[mine.worker], free))
-
-
-def _is_there(worker: Worker, now: int) -> bool:
-    return worker.taken > 0 or (worker.wanted > 0 and now - worker.asked_us < STALE_US)
 
 
 def _use(worker: Worker, now: int) -> int:
@@ -236,31 +235,36 @@ def _precedence(worker: Worker, now: int) -> tuple[int, int, str]:
     return 0 if now - worker.since_us < TURN_US else 2, worker.since_us, worker.worker
 
 
-def _tokens(held: Held, workers: Sequence[Worker], need: Need, startable: int) -> tuple[int, float]:
-    if need.rate is None or not startable:
+def _tokens(held: Held, workers: Sequence[Worker], mine: str, rate: Rate | None, startable: int) -> tuple[int, float]:
+    if rate is None or not startable:
         return 0, 0.0
     now = held.now_us
     waiting = [worker for worker in workers if worker.waiting and now - worker.asked_us < STALE_US]
-    rate = slowest([need.rate, *(worker.rate for worker in waiting if worker.rate is not None)])
     counting = {until: count for until, count in held.drawn.items() if until > now}
     available = max(0, rate.count - sum(counting.values()))
     in_order = sorted(waiting, key=lambda worker: (worker.drew_us, worker.worker))
     fair = fair_shares(available, [(worker.worker, worker.waiting) for worker in in_order])
-    tokens = min(startable, fair[need.worker])
+    tokens = min(startable, fair[mine])
     if tokens == startable:
         return tokens, 0.0
     return tokens, RESERVED_SECONDS if available or not counting else (min(counting) - now) / 1e6
 
 
-def slowest(rates: Iterable[Rate]) -> Rate:
-    """Return the rate that lets the fewest begin."""
-    return min(rates, key=lambda rate: rate.count / rate.per_seconds)
+def strictest(rates: Iterable[Rate]) -> Rate | None:
+    """Return the rate within which all of them are kept: the smallest count in the longest span; None if there is none.
+
+    The one that lets the fewest begin in the long run would not do: 100 in a minute may all begin at once, where
+    another worker knows 10 in a second.
+    """
+    known = list(rates)
+    if not known:
+        return None
+    return Rate(min(rate.count for rate in known), per_seconds=max(rate.per_seconds for rate in known))
 
 
-def _until(need: Need, now: int) -> int:
+def _until(rate: Rate, valid_seconds: float, now: int) -> int:
     """Return until when a token counts: whoever begins with it, as late as it is good, does so a whole span before."""
-    assert need.rate is not None
-    span = round(need.rate.per_seconds * 1e6)
+    span = round(rate.per_seconds * 1e6)
     part = max(1, span // SPAN_PARTS)
-    until = now + round(need.valid_seconds * 1e6) + span
+    until = now + round(valid_seconds * 1e6) + CUT_US + span
     return -(-until // part) * part

@@ -102,7 +102,7 @@ class LimitsContract(ContractBase):
 
         async def scenario() -> None:
             async with opened(make_log()) as log:
-                assert (await log.share(need("ada", waiting=9, rate=RATE))) == (0, 0, 0, 0.0)
+                assert (await log.share(need("ada", waiting=9, rate=RATE))) == (0, 0, 0, 0.0, True)
                 beat(log, "ada", 3600)
                 assert (await log.share(need("ada", waiting=9))).allowed == SIZE
                 await log.release("ada")
@@ -163,6 +163,44 @@ class LimitsContract(ContractBase):
 
         asyncio.run(scenario())
 
+    def test_where_workers_know_other_rates_the_smallest_count_in_the_longest_span_counts(
+        self, make_log: MakeLog
+    ) -> None:
+        """Also for as long as nobody waits who knows it: until the last worker has gone that does."""
+
+        async def scenario() -> None:
+            async with opened(make_log()) as log:
+                for worker in ("ada", "bob"):
+                    beat(log, worker, 3600)
+                often = Rate(5, per_seconds=0.1)
+                assert (await log.share(need("ada", waiting=0, size=None, rate=RATE))).tokens == 0
+                assert (await log.share(need("bob", waiting=9, size=None, rate=often))).tokens == 3
+                told = await log.share(need("bob", waiting=9, size=None, rate=often))
+                assert (told.tokens, told.wait_seconds > 3000) == (0, True)
+                await log.release("ada")
+                assert (await log.share(need("bob", waiting=9, size=None, rate=often))).tokens == 2
+
+        asyncio.run(scenario())
+
+    def test_a_limit_binds_workers_that_know_only_the_other_kind(self, make_log: MakeLog) -> None:
+        """As where a deploy adds one: who knows only a rate is counted and bounded, who knows none needs tokens."""
+
+        async def scenario() -> None:
+            async with opened(make_log()) as log:
+                for worker in ("ada", "bob"):
+                    beat(log, worker, 3600)
+                told = await log.share(need("ada", waiting=3, size=None, rate=RATE))
+                assert (told.allowed > 1_000_000, told.taken, told.tokens) == (True, 3, 3)
+                told = await log.share(need("bob", waiting=9))
+                assert (told.allowed, told.tokens, told.is_rated) == (1, 0, True)
+                told = await log.share(need("ada", used=3, waiting=9, size=None, rate=RATE))
+                assert (told.allowed, told.taken) == (2, 3)
+                await log.release("ada")
+                told = await log.share(need("bob", used=1, waiting=9))
+                assert (told.allowed, told.is_rated) == (SIZE, False)
+
+        asyncio.run(scenario())
+
     def test_it_can_be_seen_who_holds_and_who_waits(self, make_log: MakeLog) -> None:
         """By limit and worker, with the bounds as each knows them."""
 
@@ -174,7 +212,7 @@ class LimitsContract(ContractBase):
                 await log.share(need("ada", waiting=2))
                 await log.share(need("ada", waiting=2, size=None, rate=RATE, limit="crm"))
                 assert [tuple(sharing) for sharing in await log.shares()] == [
-                    ("crm", "ada", None, RATE, 0, 0),
+                    ("crm", "ada", None, RATE, 2, 0),
                     ("mail", "ada", SIZE, None, 0, 2),
                     ("mail", "bob", SIZE, None, 4, 9),
                 ]

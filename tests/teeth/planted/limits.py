@@ -57,8 +57,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "a worker goes by more than it was told",
         POOL,
-        "        if self.size is not None and self.used >= most:\n",
-        "        if self.size is not None and self.used > most:\n",
+        "        if self.used >= most:\n",
+        "        if self.used > most:\n",
         "permits-one-by-one",
     ),
     tooth(
@@ -78,8 +78,8 @@ TEETH: tuple[Tooth, ...] = (
     tooth(
         "the tokens of a rate do not come back",
         LIMITS,
-        "    until = now + round(need.valid_seconds * 1e6) + span\n",
-        "    until = now + round(need.valid_seconds * 1e6) + 1_000 * span\n",
+        "    until = now + round(valid_seconds * 1e6) + CUT_US + span\n",
+        "    until = now + round(valid_seconds * 1e6) + CUT_US + 1_000 * span\n",
         "rated",
     ),
 )
