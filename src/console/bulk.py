@@ -40,12 +40,18 @@ class Bulk(NamedTuple):
         done: of a run to which it was said: `retried`.
         states: of the runs to which it can apply.
         said: what each run is told, by the coordinator through which it is told.
+        ends_at_commit: a run that is past its point of no return refuses it.
     """
 
     name: str
     done: str
     states: Sequence[RunStatus]
     said: "Callable[[Coordinator], Command]"
+    ends_at_commit: bool = False
+
+    def is_refused(self, found: "AuditRun") -> bool:
+        """Tell whether the run would refuse it."""
+        return self.ends_at_commit and found.committed_at is not None
 
 
 def add_bulk_to(parser: argparse.ArgumentParser) -> None:
@@ -102,26 +108,30 @@ def _filters(arguments: argparse.Namespace, bulk: Bulk) -> "list[RunFilter]":
 
 
 async def _show(arguments: argparse.Namespace, bulk: Bulk, wheres: "Sequence[RunFilter]", *, each: bool) -> int:
-    """Show which runs would be told, each or only how many of which kind; return how many there are."""
+    """Show which runs would be told, each or only how many of which kind; return how many would take it."""
     from ..projections.bulk import matching
 
     kinds: Counter[str] = Counter()
+    refused = 0
     async with audit_of(arguments) as audit:
         for where in wheres:
             left = _left(arguments.limit, kinds.total())
             async for found in matching(audit, where, limit=left):
                 kinds[f"{found.saga or '?'}: {(found.parked_reason or found.state).replace('_', ' ')}"] += 1
+                refused += bulk.is_refused(found)
                 if each:
-                    _say(arguments, _preview(found, bulk), f"would {bulk.name} {_described(found)}")
+                    _say(arguments, _preview(found, bulk), _would(found, bulk))
     if not arguments.json:
         for kind, count in sorted(kinds.items()):
             print(f"{count:,} of {kind}")
     total = kinds.total()
     if each:
-        _say(arguments, {"command": bulk.name, "dry_run": True, "matched": total}, f"would {bulk.name} {_runs(total)}")
+        more = f"; {_runs(refused)} past the point of no return would refuse it" if refused else ""
+        shown = {"command": bulk.name, "dry_run": True, "matched": total, "refused": refused}
+        _say(arguments, shown, f"would {bulk.name} {_runs(total - refused)}{more}")
     elif not total:
         _say(arguments, {"command": bulk.name, "matched": 0}, "no such runs")
-    return total
+    return total - refused
 
 
 async def _carry_out(arguments: argparse.Namespace, bulk: Bulk, wheres: "Sequence[RunFilter]") -> int:
@@ -177,12 +187,20 @@ def _say(arguments: argparse.Namespace, shown: dict[str, Any], line: str) -> Non
 
 def _preview(found: "AuditRun", bulk: Bulk) -> dict[str, Any]:
     remaining = [each.model_dump(mode="json") for each in found.remaining]
-    return {"run_id": found.run_id, "would": bulk.name, "status": found.state.value, "remaining": remaining}
+    would = None if bulk.is_refused(found) else bulk.name
+    return {"run_id": found.run_id, "would": would, "status": found.state.value, "remaining": remaining}
+
+
+def _would(found: "AuditRun", bulk: Bulk) -> str:
+    if bulk.is_refused(found):
+        return f"would not {bulk.name} {_described(found)}: it has passed its point of no return"
+    return f"would {bulk.name} {_described(found)}"
 
 
 def _described(found: "AuditRun") -> str:
     left = stands(found)
-    return f"{plain(found.run_id)} ({plain(found.saga or '?')}, {plain(why(found))}{'; ' + left if left else ''})"
+    about = ", ".join(filter(None, [plain(found.saga or "?"), plain(why(found))]))
+    return f"{plain(found.run_id)} ({about}{'; ' + left if left else ''})"
 
 
 def _as_json(outcome: "BulkOutcome") -> dict[str, Any]:

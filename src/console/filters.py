@@ -22,7 +22,7 @@ def add_conditions_to(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--parked-because", type=_reason, dest="parked_reason", metavar="REASON", help=", ".join(ParkReason)
     )
-    group.add_argument("--waiting", action="store_true", help="running, and at a wait for a signal or a time")
+    group.add_argument("--waiting", action="store_true", help="running, and at a wait for a signal, a time or a lock")
     group.add_argument("--saga", metavar="NAME", help="of this saga")
     group.add_argument("--action", metavar="NAME", help="that failed because of this action")
     group.add_argument("--tag", type=_tag, metavar="NAME=VALUE", help="that were started with this tag")

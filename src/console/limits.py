@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +30,8 @@ class Limit(NamedTuple):
     Attributes:
         kind: of what: `action`, `saga` or `lock`.
         name: the action's, the saga's (with a tag, where that is limited), or the key of the lock.
-        size: how many at once, and how many in a span of time.
+        size: how many at once, or None.
+        rate: how many begin in a span of time, or None.
         held: how many permits are counted, or how many runs have it.
         waiting: how many wait.
         by: which worker has or awaits permits; or the first few runs that have it.
@@ -37,7 +39,8 @@ class Limit(NamedTuple):
 
     kind: str
     name: str
-    size: str
+    size: int | None
+    rate: "Rate | None"
     held: int
     waiting: int
     by: str
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     shares, queues = asyncio.run(_read(existing_url(arguments.url)))
     limits = [*_limits(shares), *map(_queue, queues)]
     if arguments.json:
-        print(json.dumps([limit._asdict() for limit in limits], indent=2))
+        print(json.dumps([limit._asdict() | _rate(limit) for limit in limits], indent=2))
     elif not limits:
         print("no limit is in use")
     else:
@@ -87,14 +90,17 @@ def _limits(shares: "Sequence[Sharing]") -> Iterator[Limit]:
     """Yield each limit and worker; the busiest of a limit first."""
     for name, sharing in groupby(shares, key=lambda share: share.limit):
         for share in sorted(sharing, key=lambda share: (-share.held, -share.waiting, share.worker)):
-            yield Limit("action", name, _size(share.size, share.rate), share.held, share.waiting, share.worker)
+            yield Limit("action", name, share.size, share.rate, share.held, share.waiting, share.worker)
 
 
 def _queue(queue: "Queue") -> Limit:
     kind, _, name = queue.name.partition(" ")
     more = ", ..." if queue.held > len(queue.runs) else ""
-    size = str(queue.size or "")
-    return Limit(kind, name, size, queue.held, queue.waiting, f"{', '.join(queue.runs)}{more}")
+    return Limit(kind, name, queue.size or None, None, queue.held, queue.waiting, f"{', '.join(queue.runs)}{more}")
+
+
+def _rate(limit: Limit) -> dict[str, object]:
+    return {"rate": None if limit.rate is None else asdict(limit.rate)}
 
 
 def _size(size: int | None, rate: "Rate | None") -> str:
@@ -104,4 +110,5 @@ def _size(size: int | None, rate: "Rate | None") -> str:
 
 def _row(limit: Limit) -> list[Cell | str]:
     held = Cell(f"{limit.held:,}", right=True)
-    return [limit.kind, limit.name, limit.size, held, Cell(f"{limit.waiting:,}", right=True), limit.by]
+    size = _size(limit.size, limit.rate)
+    return [limit.kind, limit.name, size, held, Cell(f"{limit.waiting:,}", right=True), limit.by]

@@ -119,7 +119,9 @@ def run(arguments: argparse.Namespace) -> int:
         _check_waive(arguments)
     if arguments.every:
         command = _COMMANDS[arguments.said]
-        return run_bulk(arguments, Bulk(arguments.said, command.done, command.states, lambda c: _bulk(c, arguments)))
+        ends_at_commit = arguments.said in ("cancel", "undo")
+        said = Bulk(arguments.said, command.done, command.states, lambda c: _bulk(c, arguments), ends_at_commit)
+        return run_bulk(arguments, said)
     changed, status = asyncio.run(_say(arguments))
     if arguments.json:
         print(json.dumps({"run_id": arguments.run_id, "changed": changed, "status": status.value}))

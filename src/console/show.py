@@ -67,8 +67,7 @@ def _lines(run_id: str, events: "Sequence[Event]", paint: Paint, *, with_events:
     lines = timeline_text(found, paint).splitlines()
     tags = "".join(f"  {plain(key)}={plain(value)}" for key, value in found.tags.items())
     started = f"{found.started_at:%Y-%m-%d %H:%M:%S} UTC" if found.started_at else ""
-    deadline = f"  deadline {found.deadline:%Y-%m-%d %H:%M:%S} UTC" if found.deadline else ""
-    lines.insert(1, f"  {paint.dim(f'started {started}{deadline}{tags}')}")
+    lines.insert(1, f"  {paint.dim(f'started {started}{tags}')}")
     if with_events:
         lines += ["", *(_line(event, version, paint) for version, event in enumerate(events, start=1))]
     return lines

@@ -272,6 +272,8 @@ class _Book:
                 self.failing_at = at
             case e.RunAbandoned():
                 self.notes.append(Note(at, "abandoned", f"by {event.by}: {event.reason}"))
+            case e.RunCompleted():
+                self.notes += [Note(at, "unresolved", self._unresolved(path)) for path in event.unresolved]
             case e.SignalReceived():
                 self.notes.append(Note(at, "signal", f"{event.signal} by {event.by}"))
             case e.RunCommitted():
@@ -283,6 +285,9 @@ class _Book:
             case e.RunClaimed() if event.epoch > 1:
                 silent = ", because its owner had fallen silent" if event.lapsed else ""
                 self.notes.append(Note(at, "taken over", f"by worker {event.worker} (epoch {event.epoch}){silent}"))
+
+    def _unresolved(self, path: str) -> str:
+        return f"step {path} ({self._state.steps[path].action}): nobody knows whether it was done"
 
     def _goes_on(self, claim: e.RunClaimed) -> bool:
         """Tell whether nobody had the run, because it only waited or rested: then nothing was taken from anybody."""

@@ -26,7 +26,7 @@ def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
     yield f"{paint.bold(plain(timeline.run_id))}  {plain(timeline.saga)} v{timeline.version}"
     if timeline.parent is not None:
         yield f"  {paint.dim('a step of run')}  {plain(timeline.parent)}"
-    if timeline.deadline is not None:
+    if timeline.deadline is not None and not timeline.pivots:
         yield f"  {paint.dim('to have ended by')}  {timeline.deadline:%Y-%m-%d %H:%M:%S} UTC"
     table = _Table(timeline, paint)
     for line in timeline.lines:

@@ -37,7 +37,7 @@ class RunFilter:
         until: started before this time (aware).
         text: their error, or what was said when they were parked, holds this text, whatever the case of its letters.
             One call looks at 10,000 runs with an error at most, the newest first.
-        waiting: running, and at a wait somewhere in their saga: for a signal or a time.
+        waiting: running, and at a wait somewhere in their saga: for a signal, a time or a lock.
     """
 
     state: RunStatus | None = None

@@ -95,6 +95,10 @@ def checked_step(step: object) -> str:
     return step
 
 
+_SAY = {"key": "give the signal one of its own, or leave it out", "by": "say who"}
+"""What is to be said instead of nothing, where it is no reason."""
+
+
 def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str:
     """Return what a person says (who, why), fit to be recorded: redacted, and refused where it cannot be stored.
 
@@ -104,7 +108,7 @@ def checked_words(field: str, words: object, *, limit: int = WORDS_LIMIT) -> str
     if not isinstance(words, str):
         raise InvalidValue(field, f"is a {type(words).__name__}; use a string")
     if not words.strip():
-        raise InvalidValue(field, "is empty; say it in a few words")
+        raise InvalidValue(field, f"is empty; {_SAY.get(field, 'say it in a few words')}")
     if len(words) > limit:
         raise InvalidValue(field, f"has {len(words):,} characters; use at most {limit:,}")
     if has_lone_surrogate(words):
@@ -133,9 +137,9 @@ def checked_deadline(now: datetime, seconds: object) -> datetime | None:
     """
     if seconds is None:
         return None
+    if isinstance(seconds, int | float) and seconds <= 0 and not isinstance(seconds, bool):
+        raise InvalidValue("deadline_seconds", f"is {seconds}; use more than 0, or None for no deadline")
     checked = checked_seconds("deadline_seconds", seconds)
-    if checked == 0:
-        raise InvalidValue("deadline_seconds", "is 0; use more, or None for no deadline")
     return now + timedelta(seconds=checked)
 
 

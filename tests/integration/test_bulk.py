@@ -21,7 +21,7 @@ from amends.saga.runs import Runs
 from tests.integration.test_hooks import completed_run
 from tests.logs import opened
 from tests.unit.recorded import BUSY, ZERO, did, doing
-from tests.views import CODEC
+from tests.views import CODEC, fill
 
 Output = pytest.CaptureFixture[str]
 SAID = ("--by", "ada", "--reason", "the CRM is back", "--yes")
@@ -109,8 +109,25 @@ def test_a_dry_run_shows_and_does_nothing(url: str, capsys: Output) -> None:
     assert main(["retry", *where, *SAID, "--dry-run", "--json", "--limit", "2"]) == 0
     *each, last = said(capsys)
     assert [one["run_id"] for one in each] == ["stuck-2", "stuck-1"]
-    assert last == {"command": "retry", "dry_run": True, "matched": 2}
+    assert last == {"command": "retry", "dry_run": True, "matched": 2, "refused": 0}
     assert commands(url) == []
+
+
+def test_a_dry_run_knows_what_is_refused(url: str, capsys: Output) -> None:
+    """A run past its point of no return would refuse to be cancelled; and one that completed well has no reason."""
+    begun = e.RunStarted(occurred_at=ZERO, saga="order", saga_version=1, input="{}")
+    committed = e.RunCommitted(occurred_at=ZERO, step="1")
+    done = e.RunCompleted(occurred_at=ZERO, output="null")
+    fill(url, {"o:1": [begun, committed], "o:2": [begun], "o:3": [begun, done], "o:4": [begun, committed, done]})
+    assert main(["cancel", "--all", "--saga", "order", *SAID, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "would cancel o:2 (order)\n" in shown
+    assert "would not cancel o:1 (order, past its point of no return): it has passed its point of no return\n" in shown
+    assert shown.endswith("would cancel 1 run; 1 run past the point of no return would refuse it\n")
+    assert main(["undo", "--all", "--saga", "order", *SAID, "--dry-run", "--json"]) == 0
+    *each, last = said(capsys)
+    assert {one["run_id"]: one["would"] for one in each} == {"o:3": "undo", "o:4": None}
+    assert (last["matched"], last["refused"]) == (2, 1)
 
 
 def test_each_run_gets_a_command_of_its_own_and_twice_is_once(url: str, capsys: Output) -> None:

@@ -265,8 +265,10 @@ def test_an_operator_sees_who_holds_and_who_waits(url: str, capsys: pytest.Captu
         ["action", "mail", "5,", "10", "in", "60", "s", "0", "2", "ada"],
     ]
     assert main(["limits", "--url", url, "--json"]) == 0
-    first, _ = json.loads(capsys.readouterr().out)
-    assert first == {"kind": "action", "name": "mail", "size": "4", "held": 4, "waiting": 9, "by": "bob"}
+    first, second = json.loads(capsys.readouterr().out)
+    counts = {"held": 4, "waiting": 9, "by": "bob"}
+    assert first == {"kind": "action", "name": "mail", "size": 4, "rate": None, **counts}
+    assert (second["size"], second["rate"]) == (5, {"count": 10, "per_seconds": 60.0})
 
 
 def test_where_no_limit_is_in_use_that_is_said(url: str, capsys: pytest.CaptureFixture[str]) -> None:

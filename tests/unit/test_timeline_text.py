@@ -10,7 +10,7 @@ from amends.console.show_json import run_json
 from amends.console.timeline import timeline
 from amends.console.timeline_text import timeline_text
 from amends.saga import events as e
-from tests.unit.recorded import at, did, doing, failed, started, unwound_run
+from tests.unit.recorded import BUSY, at, did, doing, failed, started, unwound_run
 
 PLAIN = Paint(enabled=False)
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 <b>\u202eevil\u2066\x00\r\ngone\u2028 \udc80"
@@ -45,6 +45,22 @@ def test_a_parent_shows_its_child_and_a_child_its_parent() -> None:
     assert child.splitlines()[1:3] == ["  a step of run  top", "  to have ended by  2026-03-01 12:00:30 UTC"]
     assert run_json("top/1", [first, claim], with_events=False)["parent"] == "top"
     assert run_json("top", [*started(), step], with_events=False)["steps"][0]["child"] == "top/1"
+
+
+def test_a_deadline_that_is_void_is_not_shown() -> None:
+    """Past its point of no return a run may take as long as it likes."""
+    first, claim = started()
+    first = first.model_copy(update={"deadline": at(30)})
+    committed = e.RunCommitted(occurred_at=at(1), step="1")
+    assert "to have ended by" not in timeline_text(timeline("run", [first, claim, committed]), PLAIN)
+
+
+def test_a_step_that_stayed_unknown_is_named_although_the_run_completed() -> None:
+    """Its saga has swallowed it, and somebody may want to look."""
+    unknown = e.ActionUnknown(occurred_at=at(1), step="1", attempt=1, why=e.UnknownWhy.TIMED_OUT, error=BUSY)
+    completed = e.RunCompleted(occurred_at=at(2), output="null", unresolved=("1",))
+    text = timeline_text(timeline("run", [*started(), doing("1", "mail", 0.0), unknown, completed]), PLAIN)
+    assert "  unresolved at 2.00 s  step 1 (mail): nobody knows whether it was done" in text
 
 
 def test_hostile_text_cannot_control_the_terminal() -> None:

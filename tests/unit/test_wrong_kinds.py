@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from amends import Coordinator, DefinitionError, InvalidName, InvalidValue, Run, action, saga
-from amends.saga.ids import checked_run_id, checked_tags, checked_words
+from amends.saga.ids import checked_deadline, checked_run_id, checked_tags, checked_words
+from tests.unit.recorded import ZERO
 
 
 @action("buy", irreversible=True)
@@ -61,3 +62,18 @@ def test_ids_tags_and_words_of_another_type_are_named_as_such() -> None:
         checked_tags(wrong)
     with pytest.raises(InvalidValue, match="by: is a int; use a string"):
         checked_words("by", 3)
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, -0.0])
+def test_a_deadline_that_is_past_says_what_would_fit(seconds: float) -> None:
+    """In one step: it does not send anybody to 0, which does not fit either."""
+    with pytest.raises(InvalidValue, match=f"deadline_seconds: is {seconds}; use more than 0, or None"):
+        checked_deadline(ZERO, seconds)
+
+
+@pytest.mark.parametrize(
+    ("field", "said"), [("key", "give the signal one"), ("by", "say who"), ("reason", "few words")]
+)
+def test_what_is_empty_is_told_what_belongs_there(field: str, said: str) -> None:
+    with pytest.raises(InvalidValue, match=f"{field}: is empty; .*{said}"):
+        checked_words(field, " ")

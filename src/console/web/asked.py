@@ -116,7 +116,7 @@ class RunsAsked(Paged):
     since: Time | None = Field(None, description="started then or later, ISO 8601")
     until: Time | None = Field(None, description="started before then")
     text: Text | None = Field(None, description="whose error holds this text; needs the right to see payloads")
-    waiting: bool = Field(False, description="running, and at a wait for a signal or a time")
+    waiting: bool = Field(False, description="running, and at a wait for a signal, a time or a lock")
 
 
 class Counted(_Asked):
