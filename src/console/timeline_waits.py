@@ -141,7 +141,8 @@ class WaitBook:
         )
 
     def _was_told(self, path: str, wait: Wait, state: RunState) -> bool:
-        return wait.end is WaitEnd.WAITING and state.waits.all[path].status is WaitStatus.SIGNALLED
+        told = state.waits.all.get(path)  # What it waits for before it begins is no wait of its function.
+        return wait.end is WaitEnd.WAITING and told is not None and told.status is WaitStatus.SIGNALLED
 
     def _end(self, path: str, at: float, end: WaitEnd, by: str = "") -> None:
         wait = self.drafts[path]

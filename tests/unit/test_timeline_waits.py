@@ -181,3 +181,14 @@ def test_the_waits_of_a_timeline_are_those_of_the_fold(events: list[e.Event]) ->
     assert text_of(events)
     assert timeline_svg(seen)
     assert run_json("run", events, with_events=True)
+
+
+def test_a_run_may_be_told_something_before_it_begins() -> None:
+    """While it waits for the limits of its saga."""
+    begun = e.RunStarted(
+        occurred_at=ZERO, saga="s", saga_version=1, input="{}", limits=(e.Limit(name="saga s", size=1),)
+    )
+    told = e.SignalReceived(occurred_at=at(1), signal="go", payload="null", by="ada", key="k")
+    taken = e.SlotTaken(occurred_at=at(2), name="saga s", step="0.1")
+    for events in ([begun, told], [begun, told, taken]):
+        assert "saga s" in timeline_text(timeline("run", events), Paint())
