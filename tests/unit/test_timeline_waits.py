@@ -191,4 +191,4 @@ def test_a_run_may_be_told_something_before_it_begins() -> None:
     told = e.SignalReceived(occurred_at=at(1), signal="go", payload="null", by="ada", key="k")
     taken = e.SlotTaken(occurred_at=at(2), name="saga s", step="0.1")
     for events in ([begun, told], [begun, told, taken]):
-        assert "saga s" in timeline_text(timeline("run", events), Paint())
+        assert "saga s" in timeline_text(timeline("run", events), Paint(enabled=False))
