@@ -350,6 +350,5 @@ class Hosting:
 
 def _claiming(driver: Driver, claim: Claim) -> Driver:
     driver.take(claim)
-    if not driver.state.at_rest:  # The claim of a run that silences workers parks it.
-        driver.recover()
+    driver.recover()
     return driver

@@ -154,9 +154,10 @@ class Siege:
             await self._start(self._again.pop())
         # A start that a living worker has yet to make is not waited for: nobody was told of it.
         for _ in range(20):
-            quiet = await self.watch.until(lambda: not self.watch.unfinished, HEAL_SECONDS)
-            parked = [run_id for run_id, why in self.watch.parked.items() if why.reason in MENDABLE]
-            if not quiet or not parked:
+            # Others may wait for what a parked run has.
+            await self.watch.until(lambda: not self.watch.unfinished or bool(self._mendable()), HEAL_SECONDS)
+            parked = self._mendable()
+            if not parked:
                 break
             for run_id in parked:
                 self.totals.counts["resumed by an operator"] += 1
@@ -167,6 +168,9 @@ class Siege:
         await self.people.fall_silent()
         for run_id in sorted(self.watch.unfinished):
             self._breach(run_id, "liveness: it has not come to rest")
+
+    def _mendable(self) -> list[str]:
+        return [run_id for run_id, why in self.watch.parked.items() if why.reason in MENDABLE]
 
     async def reckon(self) -> Totals:
         """Dismiss the workers, all of whom must be alive, and audit every run."""
