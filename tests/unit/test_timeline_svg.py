@@ -173,7 +173,11 @@ def retried_run(*retried_at: float) -> list[e.Event]:
 
 def test_a_text_in_a_bar_has_room_in_it() -> None:
     """Else it would be white on the card: it stands beside the bar then, in the colour of texts."""
-    long = [doing("9", "x", 40), did("9", 90), e.RunFailing(occurred_at=at(90), reason="cancelled", error=BUSY, by="a")]
+    long = [
+        doing("9", "x", 40),
+        did("9", 90),
+        e.RunFailing(occurred_at=at(90), reason=e.FailingReason.CANCELLED, error=BUSY, by="a"),
+    ]
     for history in (
         unwound_run(),
         retried_run(1099, 1371),
