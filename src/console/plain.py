@@ -22,6 +22,17 @@ def plain(text: str, limit: int = 200) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
+def plain_middle(text: str, limit: int) -> str:
+    """Return `text` as `plain` does, but cut in its middle: names that begin alike often differ in their ends.
+
+    >>> plain_middle("send-the-invoice-to-the-customer", 17)
+    'send-the…customer'
+    """
+    shown = plain(text, max(limit, 2_000))
+    kept = limit - 1
+    return shown if len(shown) <= limit else f"{shown[: kept - kept // 2]}…{shown[len(shown) - kept // 2 :]}"
+
+
 def plain_lines(text: str, limit: int) -> str:
     r"""Return `text` with its lines and their indentation, without anything invisible, cut to `limit` characters.
 

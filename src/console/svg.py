@@ -47,6 +47,7 @@ class Picture:
             SubElement(self._root, tag, id="title" if tag == "title" else "description").text = plain(text, 1000)
         if not inline:
             SubElement(self._root, "style").text = stylesheet()
+        self._texts: list[Element] = []
         self._hatching()
 
     def _hatching(self) -> None:
@@ -82,8 +83,13 @@ class Picture:
     def text(
         self, x: float, y: float, text: str, style: str = "ink", *, anchor: Anchor = "start", limit: int = 120
     ) -> None:
-        """Write one line; `style` names a colour and any of `mono`, `bold`, `small`, `big`."""
-        shape = SubElement(self._root, "text", {"class": " ".join(f"t-{word}" for word in style.split())})
+        """Write one line over all shapes, whenever they are drawn.
+
+        `style` names a colour and any of `mono`, `bold`, `small`, `big`, and `halo`: a rim in the colour of the card
+        that keeps it legible on what it crosses.
+        """
+        shape = Element("text", {"class": " ".join(f"t-{word}" for word in style.split())})
+        self._texts.append(shape)
         for name, value in {"x": x, "y": y}.items():
             shape.set(name, f"{value:.1f}")
         if anchor != "start":
@@ -92,6 +98,8 @@ class Picture:
 
     def svg(self) -> str:
         """Return the document."""
+        self._root.extend(self._texts)
+        self._texts = []
         indent(self._root, space=" ")
         return tostring(self._root, encoding="unicode") + "\n"
 
@@ -100,10 +108,11 @@ def stylesheet() -> str:
     """Return the style of all pictures, light and dark."""
     fixed = (
         f"text{{font:12px {_SANS}}}.t-mono{{font-family:{_MONO}}}.t-small{{font-size:11px}}.t-big{{font-size:17px}}"
-        ".t-bold{font-weight:600}.n{fill:none}rect,path,line{stroke-linecap:round}.f-hatch{fill:url(#hatch)}"
+        ".t-bold{font-weight:600}.t-halo{paint-order:stroke;stroke-width:5px;stroke-linejoin:round}.n{fill:none}rect,path,line{stroke-linecap:round}.f-hatch{fill:url(#hatch)}"
     )
     return f"{fixed}{_colours(_LIGHT)}@media(prefers-color-scheme:dark){{{_colours(_DARK)}}}"
 
 
 def _colours(theme: dict[str, str]) -> str:
-    return "".join(f".f-{name},.t-{name}{{fill:{code}}}.s-{name}{{stroke:{code}}}" for name, code in theme.items())
+    names = "".join(f".f-{name},.t-{name}{{fill:{code}}}.s-{name}{{stroke:{code}}}" for name, code in theme.items())
+    return f"{names}.t-halo{{stroke:{theme['card']}}}"

@@ -72,11 +72,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something about the whole run: it fails, is parked, resumed, told something, taken over."""
+    """Something about the whole run: it fails, is parked, resumed, told something, taken over.
+
+    Attributes:
+        at: seconds since the run started.
+        kind: what happened, in a word that stays.
+        text: who, why, where.
+        is_retry: it was resumed by trying again what had failed.
+    """
 
     at: float
     kind: str
     text: str
+    is_retry: bool = False
+
+    @property
+    def word(self) -> str:
+        """What happened, in the word for the command that people know: to resume is another one than to retry."""
+        return "retried" if self.is_retry else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +132,22 @@ class Timeline:
     @property
     def lines(self) -> "tuple[Row | Wait | Pivot, ...]":
         """What is drawn: steps, waits and points of no return, in the order in which they began."""
-        return tuple(sorted((*self.rows, *self.waits, *self.pivots), key=_began))
+        return tuple(sorted((*self.rows, *self.waits, *self.pivots), key=_place))
 
 
-def _began(line: Row | Wait | Pivot) -> tuple[float, list[int]]:
-    """When a line begins; those that begin at once stand as they are numbered."""
-    path = [int(number) for number in line.step.split(".")]
+def began(line: Row | Wait | Pivot) -> float:
+    """When a line begins, in seconds since the run started."""
     match line:
         case Row():
-            return line.attempts[0].start, path
+            return line.attempts[0].start
         case Wait():
-            return line.start, path
-    return line.at, path
+            return line.start
+    return line.at
+
+
+def _place(line: Row | Wait | Pivot) -> tuple[float, list[int]]:
+    """Where a line stands; those that begin at once stand as they are numbered."""
+    return began(line), [int(number) for number in line.step.split(".")]
 
 
 def timeline(run_id: str, events: Sequence[Event]) -> Timeline:
@@ -281,7 +298,7 @@ class _Book:
             case e.RunParked():
                 self.notes.append(Note(at, "parked", f"{event.reason.replace('_', ' ')}: {event.detail}"))
             case e.RunResumed():
-                self.notes.append(Note(at, "resumed", f"by {event.by}: {event.reason}"))
+                self.notes.append(Note(at, "resumed", f"by {event.by}: {event.reason}", bool(event.retries)))
             case e.RunClaimed() if event.epoch > 1:
                 silent = ", because its owner had fallen silent" if event.lapsed else ""
                 self.notes.append(Note(at, "taken over", f"by worker {event.worker} (epoch {event.epoch}){silent}"))

@@ -6,9 +6,8 @@ nearest to the line on both sides.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
 
-from .timeline import Attempt, Pivot, Row, Timeline
+from .timeline import Attempt, Pivot, Row, Timeline, began
 from .timeline_waits import Wait
 
 WIDTH = 960.0
@@ -46,6 +45,7 @@ class Layout:
         line: the height of the time axis.
         foot: where the part with the notes begins.
         left_out: how many steps and waits are not drawn.
+        begin: where the axis begins, in seconds since the run's start: where what is drawn begins.
     """
 
     timeline: Timeline
@@ -54,10 +54,17 @@ class Layout:
     line: float
     foot: float
     left_out: int
+    begin: float = 0.0
 
     def x(self, at: float) -> float:
-        """Where a moment stands, in seconds since the run's start."""
-        return CHART + at / (self.timeline.took or 1.0) * (RIGHT - CHART - 14)
+        """Where a moment stands, in seconds since the run's start; what is earlier than the axis, at its beginning."""
+        span = self.timeline.took - self.begin or 1.0
+        return CHART + max(0.0, at - self.begin) / span * (RIGHT - CHART - 14)
+
+    @property
+    def failing(self) -> float | None:
+        """Where the run began to fail, in the picture; None if it never did."""
+        return None if self.timeline.failing_at is None else self.x(self.timeline.failing_at)
 
 
 def layout(timeline: Timeline) -> Layout:
@@ -76,7 +83,14 @@ def layout(timeline: Timeline) -> Layout:
         if isinstance(row, Row):
             undone, foot = _band(row, foot, undone=True)
             below.append(undone)
-    return Layout(timeline, tuple(above), tuple(below), axis, foot, left_out)
+    begin = began(shown[0]) if left_out else 0.0
+    return Layout(timeline, tuple(above), tuple(below), axis, foot, left_out, begin)
+
+
+def name_place(step: str) -> tuple[float, int]:
+    """Return where the name in a row stands, behind its step's number, and how many letters find room there."""
+    indent = LEFT + max(22.0, 7.4 * min(len(step), 9) + 10)
+    return indent, int((CHART - indent - 6) / 7.3)
 
 
 def _band(row: Row, top: float, *, undone: bool = False) -> tuple[Band, float]:
@@ -93,17 +107,3 @@ def _trouble(attempts: Sequence[Attempt]) -> str:
     if len(set(errors)) == 1:
         return errors[0] if len(errors) == 1 else f"{len(errors)} times {errors[0]}"
     return f"{len(errors)} failures, the last: {errors[-1]}"
-
-
-def ticks(span: float) -> list[float]:
-    """Return round moments that divide a span of seconds into four to ten parts.
-
-    >>> ticks(1.1)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    """
-    if span <= 0:
-        return [0.0]
-    unit = 10.0 ** floor(log10(span))
-    step = next(unit * part for part in (0.1, 0.2, 0.5, 1.0, 2.0) if span / (unit * part) <= 8)
-    digits = max(0, ceil(-log10(step)))
-    return [round(number * step, digits) for number in range(floor(span / step) + 1)]

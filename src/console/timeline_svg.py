@@ -5,14 +5,16 @@ undone first. A bar is an attempt, a dotted line a wait, a thin line an effect t
 end runs out of the chart to the right.
 """
 
+from collections.abc import Sequence
+from enum import Enum, auto
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..saga.events import RunStatus
 from .paint import STATUS_COLOURS
-from .plain import plain, seconds
+from .plain import plain, plain_middle, seconds
 from .svg import Anchor, Picture
 from .timeline import Attempt, End, Row, Timeline
+from .timeline_axis import ticks
 from .timeline_layout import (
     AXIS,
     CAPTION,
@@ -27,13 +29,15 @@ from .timeline_layout import (
     Layout,
     WaitBand,
     layout,
-    ticks,
+    name_place,
 )
+from .timeline_svg_foot import draw_foot, foot_lines
 from .timeline_svg_waits import draw_marks, draw_wait
 
 _BAR = 18.0
 _MIN_BAR = 3.0
-_NOTES_SHOWN = 6
+_NEAR = 60.0
+"""So near to the left edge the red line is the edge of all captions."""
 _COLOURS = {
     End.SUCCEEDED: "good",
     End.COMPENSATED: "undone",
@@ -43,24 +47,44 @@ _COLOURS = {
 }
 
 
+class Over(Enum):
+    """What a text is written over."""
+
+    CARD = auto()
+    BAR = auto()
+    GAP = auto()
+    """The dots between two attempts."""
+
+
 class Beside(NamedTuple):
-    """Where a text stands, where it ends to the right, and whether it is over a bar."""
+    """Where a text stands."""
 
     x: float
     anchor: Anchor
+    over: Over = Over.CARD
+
+
+class Span(NamedTuple):
+    """From where to where something is drawn."""
+
+    start: float
     end: float
-    over: bool = False
+
+    def width(self) -> float:
+        """How wide it is."""
+        return self.end - self.start
 
 
 def timeline_svg(timeline: Timeline, *, inline: bool = False) -> str:
     """Return the run as an SVG document, or as one that stands in a page with the style of `svg.stylesheet()`."""
     plan = layout(timeline)
-    foot = _foot_lines(timeline)
+    foot = foot_lines(timeline)
     height = plan.foot + 24 + 21 * len(foot)
     picture = Picture(f"Run {timeline.run_id}", _description(timeline), WIDTH, height, inline=inline)
     picture.box(0.5, 0.5, WIDTH - 1, height - 1, "card", edge="edge", round_=10)
     _head(picture, timeline)
     _axis(picture, plan)
+    _failing(picture, plan)
     for above in plan.above:
         if isinstance(above, WaitBand):
             draw_wait(picture, plan, above)
@@ -69,8 +93,7 @@ def timeline_svg(timeline: Timeline, *, inline: bool = False) -> str:
     for below in plan.below:
         _undone(picture, plan, below)
     draw_marks(picture, plan)
-    _failing(picture, plan)
-    _foot(picture, plan, foot)
+    draw_foot(picture, plan.foot + 24, foot)
     return picture.svg()
 
 
@@ -106,13 +129,16 @@ def _axis(picture: Picture, plan: Layout) -> None:
     if plan.left_out:
         picture.text(LEFT, TOP + 8, f"{plan.left_out:,} earlier steps are not drawn", "soft small")
     end = plan.foot - 4
-    if plan.timeline.failing_at is not None:
-        failing = plan.x(plan.timeline.failing_at)
+    failing = plan.failing
+    if failing is not None:
         picture.box(failing, TOP - 8, RIGHT + 26 - failing, end - TOP + 8, "veil", round_=4)
-    for at in ticks(plan.timeline.took):
-        picture.line(plan.x(at), TOP - 8, plan.x(at), end, "grid")
-        if plan.timeline.failing_at is None or abs(plan.x(at) - plan.x(plan.timeline.failing_at)) > 30:
-            picture.text(plan.x(at), plan.line + 16, "0" if at == 0 else seconds(at), "soft small", anchor="middle")
+    for tick in ticks(plan.timeline.took, plan.begin):
+        x = plan.x(tick.at)
+        picture.line(x, TOP - 8, x, end, "grid")
+        if failing is None or abs(x - failing) > 30:
+            picture.text(x, plan.line + 16, tick.label, "soft small", anchor="middle")
+        elif tick.at == 0:  # It stands before the cross.
+            picture.text(min(x, failing) - 10, plan.line + 16, tick.label, "soft small", anchor="end")
     picture.line(LEFT, plan.line, RIGHT + 26, plan.line, "soft", width=1.25)
     picture.text(LEFT, plan.line - 8, "done", "soft small bold")
     if plan.below:
@@ -142,36 +168,49 @@ def _effect(picture: Picture, plan: Layout, band: Band, since: float) -> None:
 
 
 def _undone(picture: Picture, plan: Layout, band: Band) -> None:
-    row, failing = band.row, plan.x(plan.timeline.failing_at or 0.0)
+    row, failing = band.row, plan.failing or CHART
     stands = not row.undo and (row.standing is not None or _stands(row))
     _label(picture, band, "ink" if row.undo or stands else "soft")
+    bars: list[Span] = []
     if row.undo:
-        _attempts(picture, plan, band, row.undo)
-        text, style, right = _said_of_undo(row), f"{_COLOURS[row.undo[-1].end]} bold", plan.x(row.undo[-1].stop)
+        bars = _attempts(picture, plan, band, row.undo)
+        text, style = _said_of_undo(row), f"{_COLOURS[row.undo[-1].end]} bold"
     elif stands:
+        picture.box(failing, band.middle - _BAR / 2, EDGE - failing, _BAR, "hatch", edge="odd")
         why = (row.standing or "irreversible").replace("_", " ")
-        text, style, right = f"{why}: this stands", "odd bold", failing
+        text, style, bars = f"{why}: this stands", "odd bold", [Span(failing, EDGE)]
     else:
-        text, style, right = _nothing_undone(row), "soft", failing
-    beside = _beside(failing, right, text)
-    picture.text(beside.x, band.middle + 4, text, "inbar bold" if beside.over else style, anchor=beside.anchor)
-    if stands:
-        left = max(failing, beside.end + 10)
-        picture.box(left, band.middle - _BAR / 2, max(_MIN_BAR, EDGE - left), _BAR, "hatch", edge="odd")
+        text, style = _nothing_undone(row), "soft"
+    place = _beside(failing, bars, text)
+    if place.over is Over.BAR and stands:
+        place = Beside(failing + 20, "start")
+        picture.box(failing + 14, band.middle - _BAR / 2 + 1, 7.4 * len(text) + 6, _BAR - 2, "card")
+    elif place.over is Over.BAR:
+        style = "inbar bold"
+    picture.text(
+        place.x, band.middle + 4, text, f"{style} halo" if place.over is Over.GAP else style, anchor=place.anchor
+    )
 
 
 def _stands(row: Row) -> bool:
     return row.irreversible and row.attempts[-1].end in (End.SUCCEEDED, End.UNKNOWN)
 
 
-def _beside(left: float, right: float, text: str) -> Beside:
-    """Find room for a text: before `left`, or after `right`, or else between them, on the bar."""
+def _beside(left: float, bars: Sequence[Span], text: str) -> Beside:
+    """Find room for a text: before `left`, after the last bar, in a bar that is wide enough, or else between two."""
     width = 7.4 * len(text)
+    right = bars[-1].end if bars else left
     if left - 10 - width > CHART:
-        return Beside(left - 10, "end", left - 10)
+        return Beside(left - 10, "end")
     if right + 10 + width < EDGE:
-        return Beside(right + 10, "start", right + 10 + width)
-    return Beside(right - 10, "end", right - 10, over=True)
+        return Beside(right + 10, "start")
+    widest = max(bars, key=Span.width)
+    if widest.width() >= width + 20:
+        return Beside(widest.end - 10, "end", Over.BAR)
+    gaps = [Span(before.end, after.start) for before, after in pairwise(bars)]
+    gap = max(gaps, key=Span.width, default=Span(left, bars[0].start))
+    middle = (gap.start + gap.end) / 2
+    return Beside(min(max(middle, CHART + width / 2), EDGE - width / 2), "middle", Over.GAP)
 
 
 def _said_of_undo(row: Row) -> str:
@@ -187,69 +226,56 @@ def _nothing_undone(row: Row) -> str:
 
 def _label(picture: Picture, band: Band, colour: str) -> None:
     picture.text(LEFT, band.middle + 4, band.row.step, "soft mono", limit=9)
-    indent = LEFT + max(22.0, 7.4 * min(len(band.row.step), 9) + 10)
-    picture.text(indent, band.middle + 4, band.row.action, f"{colour} mono", limit=int((CHART - indent - 6) / 7.3))
+    indent, limit = name_place(band.row.step)
+    picture.text(indent, band.middle + 4, plain_middle(band.row.action, limit), f"{colour} mono", limit=limit)
 
 
-def _attempts(picture: Picture, plan: Layout, band: Band, attempts: tuple[Attempt, ...]) -> None:
+def _attempts(picture: Picture, plan: Layout, band: Band, attempts: tuple[Attempt, ...]) -> list[Span]:
+    """Draw them, and return where their bars are."""
     for before, after in pairwise(attempts):
         picture.line(plan.x(before.stop), band.middle, plan.x(after.start), band.middle, "soft", width=1.5, dash="1 4")
+    bars: list[Span] = []
     for attempt in attempts:
-        x, colour = plan.x(attempt.start), _COLOURS[attempt.end]
-        width = max(_MIN_BAR, plan.x(attempt.stop) - x)
+        x, colour, number = plan.x(attempt.start), _COLOURS[attempt.end], str(attempt.number)
+        bars.append(Span(x, x + max(_MIN_BAR, plan.x(attempt.stop) - x)))
+        width = bars[-1].width()
         picture.box(x, band.middle - _BAR / 2, width, _BAR, colour)
-        if width >= 14 and len(attempts) > 1:
-            picture.text(x + width / 2, band.middle + 4, str(attempt.number), "inbar small bold", anchor="middle")
+        if width >= 7 + 7 * len(number) and len(attempts) > 1:
+            picture.text(x + width / 2, band.middle + 4, number, "inbar small bold", anchor="middle")
     if band.caption:
-        _caption(picture, plan.x(attempts[0].start), band)
+        _caption(picture, plan, bars[0].start, band)
+    return bars
 
 
-def _caption(picture: Picture, x: float, band: Band) -> None:
-    """Write a row's caption from `x` on, or from further left where it would not fit."""
-    text = plain(band.caption, int((EDGE - CHART) / 6.4))
-    x = max(CHART, min(x, EDGE - 6.4 * len(text)))
-    picture.text(x, band.middle + ROW / 2 + CAPTION - 7, text, "bad small")
+def _caption(picture: Picture, plan: Layout, x: float, band: Band) -> None:
+    """Write a row's caption from `x` on, or further left or right where it would not fit, or cross the red line."""
+    failing = plan.failing
+    left = CHART if failing is None or failing - CHART > _NEAR else failing + 8
+    text = plain(band.caption, int((EDGE - left) / 6.4))
+    width = 6.4 * len(text)
+    x, style = max(left, min(x, EDGE - width)), "bad small"
+    if failing is not None and x - 8 < failing < x + width:
+        if failing + 8 + width <= EDGE:
+            x = failing + 8
+        elif failing - 8 - width >= CHART:
+            x = failing - 8 - width
+        else:
+            style = "bad small halo"
+    picture.text(x, band.middle + ROW / 2 + CAPTION - 7, text, style)
 
 
 def _failing(picture: Picture, plan: Layout) -> None:
-    at = plan.timeline.failing_at
-    if at is None:
+    x, y = plan.failing, plan.line
+    if x is None:
         return
-    x, y = plan.x(at), plan.line
     picture.line(x, TOP - 8, x, plan.foot - 4, "bad", width=1.5, dash="4 4")
     picture.path(_ring(x, y, 7), "bad", filled=True)
     picture.path(f"M{x - 3:.1f} {y - 3:.1f}l6 6m0 -6l-6 6", "inbar", width=1.75)
     text = "from here: undo, last step first"
-    beside = _beside(x - 4, x + 4, text)
-    picture.text(beside.x, y - AXIS / 4 + 6, text, "bad bold", anchor=beside.anchor)
+    place = _beside(x - 4, [Span(x, x + 4)], text)
+    picture.text(place.x, y - AXIS / 4 + 6, text, "bad bold", anchor=place.anchor)
 
 
 def _ring(x: float, y: float, radius: float = 4) -> str:
     half = f"a{radius} {radius} 0 1 1"
     return f"M{x - radius:.1f} {y:.1f}{half} {2 * radius} 0{half} {-2 * radius} 0z"
-
-
-def _foot_lines(timeline: Timeline) -> list[tuple[str, str, str]]:
-    """Return what stands under the chart: heading, text and colour of each line."""
-    told = [note for note in timeline.notes if note.kind != "goes on"]
-    notes = [(f"{note.kind.capitalize()} at {seconds(note.at)}", note.text, note.kind) for note in told]
-    lines = [(heading, text, _note_colour(kind)) for heading, text, kind in notes[-_NOTES_SHOWN:]]
-    lines += [
-        ("What remains", f"step {left.step}  {left.action}  ({left.why.replace('_', ' ')})", "odd")
-        for left in timeline.remaining
-    ]
-    if timeline.status is RunStatus.COMPENSATED:
-        lines.append(("What remains", "nothing: every step that had an effect is undone", "undone"))
-    return lines
-
-
-def _note_colour(kind: str) -> str:
-    return "bad" if kind in {"failing", "parked"} else "odd" if kind in {"undone", "abandoned"} else "soft"
-
-
-def _foot(picture: Picture, plan: Layout, lines: list[tuple[str, str, str]]) -> None:
-    y = plan.foot + 24
-    for heading, text, colour in lines:
-        picture.text(LEFT, y, heading, f"{colour} bold", limit=28)
-        picture.text(CHART, y, text, f"{colour} bold" if heading == "What remains" else "ink", limit=102)
-        y += 21

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from .plain import plain
+from .plain import plain, plain_middle
 from .svg import Anchor, Picture
-from .timeline_layout import CHART, EDGE, LEFT, RIGHT, TOP, Layout, WaitBand
+from .timeline_layout import CHART, EDGE, LEFT, RIGHT, TOP, Layout, WaitBand, name_place
 from .timeline_waits import WaitEnd
 
 _SMALL = 6.4
@@ -15,8 +15,8 @@ def draw_wait(picture: Picture, plan: Layout, band: WaitBand) -> None:
     """Draw a wait as dots from its beginning to its end, with how it ended beside it."""
     wait, y = band.wait, band.middle
     picture.text(LEFT, y + 4, wait.step, "soft mono", limit=9)
-    indent = LEFT + max(22.0, 7.4 * min(len(wait.step), 9) + 10)
-    picture.text(indent, y + 4, wait.label, "soft mono", limit=int((CHART - indent - 6) / 7.3))
+    indent, limit = name_place(wait.step)
+    picture.text(indent, y + 4, plain_middle(wait.label, limit), "soft mono", limit=limit)
     start, stop = plan.x(wait.start), plan.x(wait.stop)
     picture.line(start, y, max(stop, start + 2), y, "soft", width=2, dash="1 4")
     told = wait.end is WaitEnd.SIGNALLED
@@ -30,20 +30,21 @@ def draw_wait(picture: Picture, plan: Layout, band: WaitBand) -> None:
     over = y if anchor == "start" else y - 9  # Not on its own dots.
     is_odd = wait.end in (WaitEnd.WAITING, WaitEnd.LEFT) or (wait.end is WaitEnd.TIMED_OUT and not wait.is_sleep)
     colour = "good" if told else "odd" if is_odd else "soft"
-    picture.text(beside, over + 4, text, f"{colour} small", anchor=anchor)
+    picture.text(beside, over + 4, text, f"{colour} small halo", anchor=anchor)
 
 
 def draw_marks(picture: Picture, plan: Layout) -> None:
     """Draw what concerns the whole run at a moment: signals on the axis, pivots and the deadline as lines."""
     timeline = plan.timeline
     for note in timeline.notes:
-        if note.kind == "signal":
+        if note.kind == "signal" and note.at >= plan.begin:
             _diamond(picture, plan.x(note.at), plan.line)
     for pivot in timeline.pivots:
-        _upright(picture, plan, pivot.at, "point of no return", "ink")
+        if pivot.at >= plan.begin:
+            _upright(picture, plan, pivot.at, "point of no return", "ink")
     if timeline.deadline is not None and timeline.started_at is not None:
         at = (timeline.deadline - timeline.started_at) / timedelta(seconds=1)
-        if 0 <= at <= timeline.took:
+        if plan.begin <= at <= timeline.took:
             _upright(picture, plan, at, "deadline", "odd")
 
 

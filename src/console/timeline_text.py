@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ..saga.events import RunStatus
 from .paint import Paint
-from .plain import plain, seconds
+from .plain import plain, plain_middle, seconds
 from .timeline import Attempt, End, Note, Pivot, Row, Timeline
 from .timeline_waits import Wait, WaitEnd
 
@@ -39,7 +39,7 @@ def _lines(timeline: Timeline, paint: Paint) -> Iterator[str]:
                 yield table.pivot(line)
     for note in timeline.notes:
         show = _shown(paint, note)
-        yield f"  {show(f'{note.kind} at {seconds(note.at)}')}  {plain(note.text)}"
+        yield f"  {show(f'{note.word} at {seconds(note.at)}')}  {plain(note.text)}"
     undone = sorted((row for row in timeline.rows if row.undo), key=lambda row: row.undo[0].start)
     for row in undone:
         yield from table.lines(row, row.undo, prefix="undo ")
@@ -77,7 +77,7 @@ class _Table:
         self._action = min(max(names, default=1), 40)
 
     def lines(self, row: Row, attempts: tuple[Attempt, ...], prefix: str = "") -> Iterator[str]:
-        name = plain(prefix + row.action, self._action).ljust(self._action)
+        name = plain_middle(prefix + row.action, self._action).ljust(self._action)
         last = attempts[-1]
         count = f" at attempt {last.number}" if last.number > 1 else ""
         outcome = self._outcome(last, f"{last.end}{count}")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from amends.saga import events as e
 from tests.browser.browsing import Visit, walk
 from tests.browser.travel import Trip
+from tests.unit.recorded import did, doing, failed, started
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 PHONE = {"width": 360, "height": 740}
@@ -50,7 +52,7 @@ async def test_a_run_is_found_and_retried_from_the_keyboard(visit: Visit) -> Non
     await page.keyboard.type("the hotel answers")
     await tab_to(page, "Retry this run")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("Retry: recorded")).to_be_visible()
+    await expect(page.get_by_text("Retry: recorded")).to_be_focused()
     await expect(page.locator("#standing")).to_contain_text("partially compensated")
 
 
@@ -77,6 +79,50 @@ async def test_a_phone_shows_every_page_in_its_width(visit: Visit) -> None:
         await page.evaluate("document.querySelectorAll('details').forEach(it => { it.name = ''; it.open = true })")
         width = await page.evaluate("document.scrollingElement.scrollWidth")
         assert width <= PHONE["width"], path
+
+
+LONG = "saga-" + "abcdefghij" * 12
+
+
+@pytest.mark.parametrize("width", [375, 720, 800, 1024, 1280])
+@walk
+async def test_a_long_name_moves_nothing_off_the_screen(visit: Visit, width: int) -> None:
+    """Of a saga, of an action, and of a run; no column is so narrow that its words are cut up."""
+    run_id = f"wide-{width}-{'x' * 100}"
+    host, _ = visit.stage.coordinator.runs.opened()
+    history = [*started(LONG), doing("1", LONG, 0, irreversible=True), did("1", 1), doing("2", "irrevocable", 1)]
+    history += [failed("2", 2, error=e.ErrorInfo(type=LONG, message=LONG))]
+    await host.log.append(run_id, 0, [host.codec.encode(event) for event in history])
+    await visit.stage.seen()
+    page = await visit.open(f"/?saga={LONG}", viewport={"width": width, "height": 800})
+    for path in (f"/?saga={LONG}", "/figures?since=2026-01-01", f"/run?id={run_id}"):
+        await page.goto(path)
+        assert await page.evaluate("document.scrollingElement.scrollWidth") <= width, path
+        narrow = await page.evaluate(CUT_OFF)
+        assert narrow == [], path
+    lines = "it => it.getClientRects().length"
+    for text in ("Values of step 2", "irreversible"):
+        found = page.locator("#step-table").get_by_text(text.split()[0], exact=text == "irreversible").first
+        assert await found.evaluate(lines) == 1, text
+
+
+CUT_OFF = """() => [...document.querySelectorAll("table.cards td, table.cards th")]
+    .filter(it => getComputedStyle(it.closest("thead, tbody")).position !== "absolute")
+    .filter(it => it.scrollWidth > it.clientWidth + 1).map(it => it.outerHTML.slice(0, 200))"""
+
+
+@walk
+async def test_numbers_stand_under_each_other(visit: Visit) -> None:
+    """With their headings, and those of failures too."""
+    await visit.stage.at_rest(Trip(to="tallinn", declined=True))
+    page = await visit.open("/figures")
+    failures = page.locator("td[data-label=Failed].bad")
+    aligned = "them => them.map(it => getComputedStyle(it).textAlign)"
+    assert set(await failures.evaluate_all(aligned)) == {"right"}
+    await page.goto("/run?id=tallinn")
+    found = page.locator("th.number, td.number")
+    assert set(await found.evaluate_all(aligned)) == {"right"}
+    await expect(page.get_by_role("columnheader", name="Began")).to_have_class("number")
 
 
 async def violations(page: Page, *rules: str) -> list[tuple[str, Any]]:

@@ -33,6 +33,7 @@ async def test_a_wrong_token_is_told_so(visit: Visit) -> None:
     await page.get_by_label("Token").fill("amends_wrong")
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("alert")).to_have_text("That is none of the tokens of this console.")
+    assert await page.get_by_text("You have followed a link").count() == 0, "they have mistyped it"
     visit.complaints.clear()  # The browser notes the 401.
 
 

@@ -39,7 +39,7 @@ ALL = " ".join(CORPUS)
 OURS = """
 a article body button caption code dd desc details div dl dt figcaption figure footer form g h1 h2 h3 head
 header html input label li line link main meta nav ol option p path pattern pre rect script section select span
-strong summary svg table tbody td text th thead time title tr ul defs
+strong summary svg table tbody td text th thead time title tr ul defs wbr
 """
 """The elements of our pages. There is none of them that a text could have brought without being seen below."""
 

@@ -14,10 +14,13 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 
 from amends import RunStatus
+from amends.console.timeline import End, timeline
 from amends.console.web import Actor, ConsoleSettings, Role, console_app
+from amends.console.web.pages.folding import folded
 from amends.console.web.pages.hiding import without_texts
 from amends.console.web.pages.links import Links, back_to
 from amends.console.web.pages.offers import offers
+from amends.console.web.pages.rendering import breakable
 from amends.console.web.pages.values import VALUE_LIMIT, values_of
 from amends.console.web.sessions import COOKIE, IDLE, LONGEST, Session, Sessions, must_be_safe
 from amends.saga import events as e
@@ -207,10 +210,28 @@ def test_a_huge_run_makes_no_huge_page() -> None:
             assert len(page.text) < 900_000
             assert "1,800 earlier steps" in page.text
             earlier = await console.as_("reader").get("/run?id=r&before=200", headers=HTML)
-            assert "<td>2</td>" in earlier.text
+            assert 'data-label="Step">2</td>' in earlier.text
             assert "earlier steps</a>" not in earlier.text
 
     asyncio.run(ask())
+
+
+def test_attempts_that_ended_alike_are_one_line() -> None:
+    """Forty times the same long error is told once; what is different stands by itself."""
+    history = [*started()]
+    for number in range(1, 40):
+        history += [doing("1", "a", number, attempt=number), failed("1", number + number / 100, attempt=number)]
+    seen = timeline("r", [*history, doing("1", "a", 40, attempt=40), did("1", 41, attempt=40)])
+    busy, done = folded(seen.rows[0].attempts)
+    assert (busy.number, busy.count, busy.end, busy.error[:14]) == (1, 39, End.FAILED, "CrmUnavailable")
+    assert (round(busy.shortest, 3), round(busy.longest, 3)) == (0.01, 0.39)
+    assert (done.number, done.count, done.end, done.error) == (40, 1, End.SUCCEEDED, "")
+
+
+def test_an_id_is_broken_where_its_parts_end() -> None:
+    """And what it holds stays text."""
+    assert breakable("signup:a-b@example.com//x") == "signup:<wbr>a-<wbr>b@<wbr>example.<wbr>com//<wbr>x"
+    assert breakable("<b>-\x1bx") == "&lt;b&gt;-<wbr>\ufffdx"
 
 
 class _Time:

@@ -1,8 +1,11 @@
 """What the timeline says about a run, and how its text and picture show it."""
 
+import pytest
+
 from amends import RunStatus
 from amends.console.timeline import End, Timeline, timeline
-from amends.console.timeline_layout import MAX_ROWS, Band, Layout, layout, ticks
+from amends.console.timeline_axis import ticks
+from amends.console.timeline_layout import CHART, MAX_ROWS, RIGHT, Band, Layout, layout
 from amends.saga import events as e
 from tests.unit.recorded import BUSY, at, did, doing, failed, started, undoing, unwound_run
 
@@ -131,10 +134,50 @@ def test_a_caption_says_what_went_wrong() -> None:
     assert steps(layout(unwound()))[2].caption.startswith("3 times CrmUnavailable: 503")
 
 
-def test_a_scale_has_round_ticks_for_any_span() -> None:
-    """From a millisecond to a month; never many."""
-    for span in (0.0, 0.0013, 0.019, 0.1, 0.99, 1.0, 7.7, 61.0, 3600.0, 2.6e6):
-        found = ticks(span)
-        assert 1 <= len(found) <= 9
-        assert found == sorted(set(found))
-        assert found[-1] <= span + 1e-9
+def test_the_axis_begins_where_what_is_drawn_begins() -> None:
+    """Else a long run would stand at the right edge, behind an empty chart."""
+    history = [event for n in range(1, 201) for event in (doing(str(n), "a", n), did(str(n), n + 0.5))]
+    seen = timeline("run-1", [*started(), *history])
+    plan = layout(seen)
+    assert plan.begin == 200 - MAX_ROWS + 1
+    assert plan.x(plan.begin) == plan.x(0) == CHART
+    assert plan.x(seen.took) == RIGHT - 14
+    assert layout(unwound()).begin == 0
+    assert ticks(seen.took, plan.begin)[0].label == "165 s"
+
+
+SPANS = (0.0, 1e-6, 0.0013, 0.002, 0.019, 0.1, 0.99, 1.0, 7.7, 61.0, 119.9, 120.0, 1371.0, 3600.0, 7300.0, 1.8e5, 2.6e6)
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_a_scale_has_round_ticks_for_any_span(span: float) -> None:
+    """From a microsecond to a month; never many, no two alike, in one unit, and the first of them is 0."""
+    found = ticks(span)
+    assert 1 <= len(found) <= 9
+    moments, labels = [tick.at for tick in found], [tick.label for tick in found]
+    assert moments == sorted(set(moments))
+    assert moments[-1] <= span + 1e-9
+    assert labels[0] == "0"
+    assert len(set(labels)) == len(labels)
+    assert len({label.partition(" ")[2] for label in labels[1:]}) <= 1
+    assert len(found) > 2 or not span
+
+
+@pytest.mark.parametrize("begin", [35.1234, 3599.99, 1e5])
+@pytest.mark.parametrize("span", SPANS[1:])
+def test_a_scale_that_begins_late_has_labels_that_differ(begin: float, span: float) -> None:
+    labels = [tick.label for tick in ticks(begin + span, begin)]
+    assert 1 <= len(labels) == len(set(labels)) <= 9
+
+
+def test_a_retry_is_told_as_one() -> None:
+    """To resume is another command. The kind, which programs read, is the same."""
+    history = [
+        *started(),
+        doing("1", "a", 0),
+        failed("1", 1),
+        e.RunResumed(occurred_at=at(1), by="ann", reason="mended", retries=("1",)),
+        e.RunResumed(occurred_at=at(2), by="ann", reason="deployed"),
+    ]
+    notes = timeline("run-1", history).notes
+    assert [(note.word, note.kind) for note in notes] == [("retried", "resumed"), ("resumed", "resumed")]

@@ -148,8 +148,81 @@ def test_a_run_that_fails_early_writes_no_text_over_its_names() -> None:
     failing = e.RunFailing(occurred_at=at(0.1), reason=e.FailingReason.SAGA_RAISED, error=BUSY)
     history = [*started(), doing("1", "a", 0), did("1", 0.1), failing, *undoing("1", 0.2, 9)]
     for text in drawn("run-1", history).iter(f"{SVG}text"):
-        if text.get("text-anchor") == "end" and float(text.get("y", 0)) > 80:
+        if text.get("text-anchor") == "end" and float(text.get("y", 0)) > 80 and text.text != "0":
             assert float(text.get("x", 0)) - 7.4 * len(text.text or "") >= 252
+
+
+MIDDLE = e.Remaining(step="2", action="mail", why=e.RemainingWhy.IRREVERSIBLE)
+
+
+def retried_run(*retried_at: float) -> list[e.Event]:
+    """A run whose undo fails, and fails again whenever somebody tells it to retry."""
+    history = [*started(), doing("1", "pay", 0), did("1", 0.01), doing("2", "mail", 0.01, irreversible=True)]
+    history += [did("2", 0.02), e.RunFailing(occurred_at=at(0.5), reason=e.FailingReason.SAGA_RAISED, error=BUSY)]
+    for attempt, moment in enumerate((0.6, *retried_at), start=1):
+        if attempt > 1:
+            history.append(e.RunResumed(occurred_at=at(moment), by="ann", reason="again", retries=("1",)))
+            history.append(e.RunClaimed(occurred_at=at(moment), worker="w", epoch=attempt))
+        begun = e.CompensationStarted(occurred_at=at(moment), step="1", attempt=attempt, idempotency_key="k")
+        ended = e.CompensationFailed(occurred_at=at(moment + 0.01), step="1", attempt=attempt, error=BUSY)
+        history += [begun, ended]
+        reason = e.ParkReason.UNDO_FAILED
+        history.append(e.RunParked(occurred_at=at(moment + 0.02), reason=reason, detail="1", remaining=(MIDDLE,)))
+    return history
+
+
+def test_a_text_in_a_bar_has_room_in_it() -> None:
+    """Else it would be white on the card: it stands beside the bar then, in the colour of texts."""
+    long = [
+        doing("9", "x", 40),
+        did("9", 90),
+        e.RunFailing(occurred_at=at(90), reason=e.FailingReason.CANCELLED, error=BUSY, by="a"),
+    ]
+    for history in (
+        unwound_run(),
+        retried_run(1099, 1371),
+        retried_run(900),
+        [*started(), *long, *undoing("9", 91, 9e4)],
+    ):
+        picture = drawn("run-1", history)
+        boxes = [{n: float(box.get(n, 0)) for n in ("x", "y", "width", "height")} for box in picture.iter(f"{SVG}rect")]
+        for text in picture.iter(f"{SVG}text"):
+            if "t-inbar" not in (text.get("class") or ""):
+                continue
+            x, y, wide = float(text.get("x", 0)), float(text.get("y", 0)), 6.4 * len(text.text or "")
+            left = x - {"end": wide, "middle": wide / 2}.get(text.get("text-anchor", "start"), 0)
+            around = [b for b in boxes if b["y"] < y < b["y"] + b["height"] <= b["y"] + 30]
+            assert any(b["x"] <= left and left + wide <= b["x"] + b["width"] for b in around), text.text
+    (said,) = (text for text in drawn("r", retried_run(1099, 1371)).iter(f"{SVG}text") if text.text == "undo failed")
+    assert said.get("class") == "t-bad t-bold t-halo"
+
+
+def test_what_stands_is_drawn_from_when_the_run_failed() -> None:
+    """Its label pushes it nowhere."""
+    for history in (unwound_run(), retried_run(1099)):
+        picture = drawn("run-1", history)
+        (veil,) = (box for box in picture.iter(f"{SVG}rect") if box.get("class") == "f-veil")
+        (stands,) = (box for box in picture.iter(f"{SVG}rect") if box.get("class") == "f-hatch s-odd")
+        assert stands.get("x") == veil.get("x")
+
+
+def test_the_first_reason_is_told_however_often_the_run_is_retried() -> None:
+    """And how much is left out."""
+    said = words(drawn("run-1", retried_run(10, 20, 30)))
+    assert any(text.startswith("saga raised: CrmUnavailable") for text in said)
+    assert {"Failing at 500 ms", "Retried at 30.00 s", "Parked at 30.02 s", "5 others are not shown here"} <= set(said)
+    told = [e.SignalReceived(occurred_at=at(n), signal="go", payload="1", by="ann", key=str(n)) for n in range(10)]
+    assert "5 earlier ones are not shown here" in words(drawn("run-1", [*started(), *told]))
+
+
+def test_long_names_that_begin_alike_are_told_apart() -> None:
+    names = [f"provision-the-network-interface-of-{region}" for region in ("europe", "asia")]
+    said = words(
+        drawn("run-1", [*started(), doing("1", names[0], 0), did("1", 1), doing("2", names[1], 1), did("2", 2)])
+    )
+    cut = [text for text in said if text.startswith("provision")]
+    assert len(set(cut)) == 2
+    assert [text[-4:] for text in cut] == ["rope", "asia"]
 
 
 @pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.COMPLETED])

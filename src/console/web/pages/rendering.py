@@ -1,5 +1,6 @@
 """Templates and what they may show: every text is escaped and made visible (`plain`), unless it is markup of ours."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +34,13 @@ def _time(at: datetime | None) -> str:
     return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
+def breakable(text: str) -> Markup:
+    """Return an id or a name that a line is broken in where its parts end, if it must be broken at all."""
+    return Markup("<wbr>").join(escape(part) for part in _ENDS.split(plain(text, TEXT_LIMIT)))
+
+
+_ENDS = re.compile(r"(?<=[:/@.-])(?=[^:/@.-])")
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader(__package__),
     autoescape=True,
@@ -43,6 +51,7 @@ _ENVIRONMENT = Environment(
     auto_reload=False,
 )
 _ENVIRONMENT.filters.update(
+    breakable=breakable,
     # Lines stay lines; whoever made them has taken out what cannot be seen.
     lines=lambda text: Markup(escape(text)),  # noqa: S704 - it is escaped
     merge=lambda given, **more: {**given, **more},

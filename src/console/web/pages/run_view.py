@@ -8,9 +8,10 @@ from markupsafe import Markup
 from ....saga.events import Event, RunStatus
 from ....saga.state import RunState, fold
 from ....saga.undo_plan import UndoPlan
-from ...timeline import Row, Timeline, timeline
+from ...timeline import Attempt, Row, Timeline, timeline
 from ...timeline_svg import timeline_svg
 from ..roles import Actor
+from .folding import Fold, folded
 from .hiding import without_texts
 from .offers import Offer, offers
 from .values import Value, values_of
@@ -44,6 +45,10 @@ class RunView:
     offers: Sequence[Offer]
     plan: UndoPlan | None
     values: Sequence[Value] | None
+
+    def folded(self, attempts: Sequence[Attempt]) -> Sequence[Fold]:
+        """Return attempts as a table shows them."""
+        return folded(attempts)
 
 
 def run_view(

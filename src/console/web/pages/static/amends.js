@@ -56,3 +56,6 @@ addEventListener("keydown", (event) => {
   open.open = false;
   open.querySelector("summary").focus();
 });
+
+// What came of a command is where the keyboard goes on: the form that was sent is on a page that is gone.
+document.getElementById("told")?.focus();
