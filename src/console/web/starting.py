@@ -45,17 +45,15 @@ async def _start(ask: Ask, saga: str) -> Response:
     run_id = _run_id(ask, body)
     waits = wait_seconds(ask)
     handle = await _placed(ask, saga, body, _tags(ask, body), run_id)
-    state = await rested(ask, handle.run_id)
+    # Who does not wait is told of a run that is at rest already: it may have been started long ago.
+    state = await rested(ask, handle.run_id) or await ask.console.coordinator.runs.state(handle.run_id)
     root = ask.request.scope.get("root_path", "")
     headers = {"Location": f"{root}/api/runs/{handle.run_id}"}
     if waits and "prefer" in ask.request.headers:
         headers["Preference-Applied"] = f"wait={waits:.0f}"
-    if state is None:
-        shown = RunStarted(run_id=handle.run_id, status=await handle.status(), at_rest=False)
-        return answer(shown, 202, headers)
     output, failure = await result_of(ask, state)
-    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=True, output=output, failure=failure)
-    return answer(shown, 200, headers)
+    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=state.at_rest, output=output, failure=failure)
+    return answer(shown, 200 if state.at_rest else 202, headers)
 
 
 async def _placed(ask: Ask, saga: str, body: Start, tags: dict[str, str], run_id: str | None) -> "RunHandle[object]":
