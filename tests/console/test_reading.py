@@ -161,6 +161,24 @@ def test_what_cannot_be_read_says_why(path: str, status: int, field: str | None,
     on(sqlite_url, look)
 
 
+def test_times_are_taken_as_on_the_page(sqlite_url: str) -> None:
+    async def look(console: Served) -> None:
+        await console.run("buy", run_id="r")
+        await caught_up(console)
+        client = console.as_("viewer")
+        for since in ("7d", "30m", "2026-01-01", "2026-01-01T08:00:00Z"):
+            assert len((await client.get("/api/runs", params={"since": since})).json()["runs"]) == 1, since
+            assert (await client.get("/api/counts", params={"since": since})).json()["counts"], since
+        assert (await client.get("/api/runs", params={"until": "1h"})).json()["runs"] == []
+        for path in ("/api/runs", "/api/counts", "/figures"):
+            wrong = (await client.get(path, params={"since": "yesterday"})).json()
+            assert wrong["detail"] == "query.since: use so long ago (30m, 2h, 7d), or a time in ISO 8601"
+        wrong = (await client.get("/api/runs", params={"tag": "odd"})).json()
+        assert wrong["detail"] == "query.tag: is not NAME=VALUE"
+
+    on(sqlite_url, look)
+
+
 def test_a_view_of_payloads_is_on_record(shared_log_url: str) -> None:
     """Before they are shown: who, of which run, where. What is shown without payloads is not."""
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from starlette.responses import Response
 
-from ...errors import UnknownName
 from ...projections import AuditPage, AuditRun, RunFilter
 from ...saga.events import Event
 from ...saga.ids import checked_run_id
@@ -126,7 +125,8 @@ def registered(kind: str, name: str, known: list[str]) -> None:
     """Do nothing if there is an action or saga of this name.
 
     Raises:
-        UnknownName: there is none.
+        Problem: there is none.
     """
     if name not in known:
-        raise UnknownName(kind, name[:128], known)
+        facts = {"kind": kind, "name": name[:128]}
+        raise Problem(404, "unknown-name", f"no {kind} {name[:128]!r}; GET /api/{kind}s lists them", facts=facts)

@@ -9,7 +9,7 @@ import re
 
 from starlette.responses import Response
 
-from ...errors import InvalidValue
+from ...errors import InvalidValue, RunConflict
 from ...saga.definition import INVOKE_PREFIX
 from ...saga.handle import RunHandle
 from ...saga.ids import derived_uuid
@@ -62,6 +62,13 @@ async def _placed(ask: Ask, saga: str, body: Start, tags: dict[str, str], run_id
             return await ask.console.coordinator.start(
                 saga, body.input, run_id=run_id, tags=tags, deadline_seconds=body.deadline_seconds
             )
+    except RunConflict as conflict:
+        if idempotency_key(ask) is None:
+            raise Problem(409, "run-conflict", str(conflict), field="body.run_id", facts={"run_id": run_id}) from None
+        other = conflict.difference
+        said = f"this Idempotency-Key has started a run with another {other}; use another key, or the same {other}"
+        facts = {"run_id": conflict.run_id}
+        raise Problem(409, "run-conflict", said, field="Idempotency-Key", facts=facts) from None
     except TimeoutError:
         said = "nothing was free to run it, and nobody knows whether it was started; ask again with the same key"
         raise Problem(503, "no-place", said, headers={"Retry-After": "5"}) from None
