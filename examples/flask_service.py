@@ -7,6 +7,7 @@ The settings are those of `signup.py`.
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from examples.portal import sign_up
 
@@ -16,5 +17,11 @@ app = Flask(__name__)
 @app.post("/signup")
 def signup() -> ResponseReturnValue:
     """Take a user in; asked again with the same key, the answer is that of the first time."""
-    status, body = sign_up(request.get_json(), request.headers.get("Idempotency-Key", ""))
+    status, body = sign_up(request.get_data(), request.headers.get("Idempotency-Key", ""))
     return body, status
+
+
+@app.errorhandler(HTTPException)
+def refuse(error: HTTPException) -> ResponseReturnValue:
+    """Answer programs, not people, also where Flask itself refuses."""
+    return {"detail": error.name}, error.code or 500

@@ -1,5 +1,6 @@
 """The coordinator of a process without an event loop, for the views of `flask_service.py` and `django_service.py`."""
 
+import json
 from threading import Lock
 
 from amends import AmendsError
@@ -36,8 +37,12 @@ class Portal:
 portal = Portal()
 
 
-def sign_up(body: object, idempotency_key: str) -> tuple[int, dict[str, str]]:
-    """Take a user in; return the status and the body of the answer."""
+def sign_up(raw: bytes, idempotency_key: str) -> tuple[int, dict[str, str]]:
+    """Take a user in, as the body of a request says; return the status and the body of the answer."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):  # The latter for a hundred thousand brackets.
+        return 400, {"detail": "the body is not JSON"}
     try:
         handle: BlockingHandle[User] = portal().start("onboard-user", body, run_id=run_id_of(idempotency_key))
         user = handle.result(timeout_seconds=WAIT_SECONDS)

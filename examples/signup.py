@@ -82,6 +82,10 @@ def answer_of(error: Exception) -> tuple[int, dict[str, str]]:
             return 409, {"detail": "this Idempotency-Key belongs to another sign-up"}
         case CoordinatorClosed() | ConnectionError():  # LogUnavailable is one.
             return 503, {"detail": "nobody knows whether it has begun; ask again with the same Idempotency-Key"}
+        case RunFailed(action="create-user-in-db") if error.status is not RunStatus.PARKED:
+            # Whether there is an account is its owner's business: this says so as little as it can.
+            said = "an account may have this address already, and then another Idempotency-Key does not help"
+            return 409, {"detail": f"nobody was signed up: {said}; else try again later, with another one"}
         case RunFailed() if error.status is not RunStatus.PARKED:
             return 409, {"detail": "nobody was signed up; try again later, with another Idempotency-Key"}
         case RunFailed() | TimeoutError():

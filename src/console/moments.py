@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ..clock import SystemClock
 
-_SPAN = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)")
+SPAN = re.compile(r"(\d{1,6})\s*(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -23,7 +23,7 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     Raises:
         ArgumentTypeError: it is nothing of that kind.
     """
-    span = _SPAN.fullmatch(text.strip())
+    span = SPAN.fullmatch(text.strip())
     try:
         if span is not None:
             return (now or SystemClock().now()) - timedelta(**{_UNITS[span[2]]: int(span[1])})

@@ -94,7 +94,7 @@ class RunSearch:
         self._is_waiting = where.waiting
         self._text = (where.text or "").casefold()
         self._limit = limit
-        self._after = None if cursor is None else cursors.decode(cursor)
+        self._after = None if cursor is None else cursors.decode(cursor, has_time=True)
 
     def page(self, transaction: Transaction) -> AuditPage[AuditRun]:
         """Return the page."""

@@ -107,7 +107,7 @@ class AuditView:
         """
         parameters: dict[str, Cell] = {"limit": cursors.checked_limit(limit) + 1}
         if cursor is not None:
-            parameters["cursor_position"] = cursors.decode(cursor)[1]
+            parameters["cursor_position"] = cursors.decode(cursor, has_time=False)[1]
         given = frozenset({"cursor"} if cursor is not None else ())
         rows = await self._read(lambda transaction: transaction.records("audit_commands", parameters, given))
         page = [audit_command(row) for row in rows[:limit]]

@@ -22,15 +22,21 @@ def encode(at: datetime | None, position: int) -> str:
     return urlsafe_b64encode(json.dumps([at and at.isoformat(), position]).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> tuple[datetime | None, int]:
+def decode(cursor: str, *, has_time: bool) -> tuple[datetime | None, int]:
     """Return the time and the position of the row that a cursor is behind.
 
+    Args:
+        cursor: as a page has given it.
+        has_time: whether the rows are in the order of a time: a cursor of other rows is none of these.
+
     Raises:
-        InvalidValue: it is no cursor.
+        InvalidValue: it is no cursor of such rows.
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         at, position = json.loads(urlsafe_b64decode(padded.encode("ascii")))
+        if (at is not None) is not has_time:
+            raise ValueError("it is of rows in another order")
         return (None if at is None else _time(at)), checked_position(position)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise InvalidValue("cursor", "is none that a page has given; begin again without one") from error

@@ -125,8 +125,11 @@ def test_what_does_not_fit_is_refused_by_its_field(service: Service) -> None:
     for key in (None, "", "short", "x" * 65, "signup:with-a-colon"):
         answer = service.sign_up(key=key)
         assert (answer.status_code, "Idempotency-Key" in answer.text) == (422, True), key
-    assert service.sign_up(b"{").status_code in {400, 422}
-    assert service.sign_up(b"\xff").status_code in {400, 422}
+    for raw in (b"{", b"\xff", b"", b"[" * 100_000, b"9" * 100_000):
+        answer = service.sign_up(raw, "another-key-of-a-client")
+        assert (answer.status_code in {400, 422}, "detail" in answer.json()) == (True, True), raw[:10]
+    wrong = service.client.get("/signup")
+    assert (wrong.status_code, "<" in wrong.text) == (405, False), "a program asks, and reads JSON"
     assert service.users == [ADA["email"]]
     assert "Traceback" not in service.end()
 
@@ -140,6 +143,15 @@ def test_who_cannot_be_signed_up_is_not_left_half_way(service: Service) -> None:
     assert "CRM" not in answers[0].text
     assert service.users == []
     assert service.sign_up(key="the-key-of-the-second-time").status_code == 201
+
+
+def test_an_address_that_has_an_account_is_not_tried_again(service: Service) -> None:
+    """The answer does not promise that another key helps, and a stranger does not learn for sure that there is one."""
+    assert service.sign_up().status_code == 201
+    taken = service.sign_up({**ADA, "name": "Eve"}, "the-key-of-a-stranger")
+    assert (taken.status_code, list(taken.json())) == (409, ["detail"])
+    assert "may have this address already, and then another Idempotency-Key does not help" in taken.text
+    assert not any(word in taken.text for word in (ADA["email"], ADA["name"], "Eve", "EmailTaken"))
 
 
 def test_told_to_stop_it_answers_first(service: Service) -> None:

@@ -55,6 +55,61 @@ def test_headers_that_trickle_are_given_up(parts: list[str], sqlite_url: str, mo
     on(sqlite_url, look)
 
 
+def test_a_request_that_came_with_the_one_before_may_wait(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both arrive at once, and the second one waits for longer than headers may take."""
+    monkeypatch.setattr(server, "HEADER_SECONDS", 0.3)
+
+    async def look(console: Served) -> None:
+        await console.coordinator.start("ask", {"item": "tea"}, run_id="r")
+        ask = f"GET /api/runs/r?wait_seconds=1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {SECRETS['clerk']}"
+        answer = await trickled(console, f"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n{ask}\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 200 ") == 2
+
+    on(sqlite_url, look)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [["X: x"] * 8_000, [f"X: {'x' * 33_000}"], [f"X-{number}: {'x' * 330}" for number in range(100)]],
+    ids=["many", "a long one", "some"],
+)
+def test_large_headers_are_refused(headers: list[str], sqlite_url: str) -> None:
+    """Also if they come in one piece."""
+
+    async def look(console: Served) -> None:
+        lines = "\r\n".join(["GET /health HTTP/1.1", "Host: localhost", "Connection: close", *headers])
+        answer = await trickled(console, f"{lines}\r\n\r\n")
+        assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer[:200]
+        taken = await console.as_(None).get("/health", headers={"X": "x" * 30_000})
+        assert taken.status_code == 200
+
+    on(sqlite_url, look)
+
+
+def test_two_lengths_are_refused(sqlite_url: str) -> None:
+    """A proxy may have believed the other one: the answer is the last of the connection."""
+
+    async def look(console: Served) -> None:
+        both = "Content-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        smuggled = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        answer = await trickled(console, f"{HEAD}{both}2\r\n{{}}\r\n0\r\n\r\n{smuggled}")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"urn:amends:problem:two-lengths" in answer
+        assert b"connection: close" in answer.lower()
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+    on(sqlite_url, look)
+
+
+def test_who_asks_for_a_web_socket_gives_the_log_no_advice(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def look(console: Served) -> None:
+        headers = {"Connection": "Upgrade", "Upgrade": "websocket"}
+        assert (await console.as_("viewer").get("/api/sagas", headers=headers)).status_code == 200
+
+    on(sqlite_url, look)
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
 def test_whoever_asks_too_often_is_told_when_to_come_again(sqlite_url: str) -> None:
     """Each token for itself; whoever tries tokens, by where they are."""
 

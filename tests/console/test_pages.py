@@ -344,9 +344,15 @@ def test_a_value_is_shown_whatever_it_is(stored: str, shown: str) -> None:
     assert value.is_cut is (len(stored) > VALUE_LIMIT)
 
 
-@pytest.mark.parametrize(
-    "address", ["//evil", "/\\evil", "https://evil", "javascript:1", "", "x", "/a\nb", "http:///x", "/é"]
+ELSEWHERE = (
+    *("//evil", "///evil", "////evil", "/////evil", "/\\evil", "//\\evil", "/\\/evil", "\\\\evil", "/x\\..\\evil"),
+    *("///evil:x@[", "//[", "//user@evil/", "//%2fevil", "/\t/evil", "/\n/evil", "/\r\n/evil", " //evil"),
+    *("https://evil", "https:///evil", "https:evil", "http:///x", "javascript:1"),
+    *("", "x", "?x", "#x", "./x", "/é", "/a\nb", "/\x00", "/\x7f"),
 )
+
+
+@pytest.mark.parametrize("address", ELSEWHERE)
 def test_one_goes_back_to_our_own_pages_only(address: str) -> None:
     assert back_to(address, "") == "/"
     assert back_to("/run?id=x", "/console") == "/console/"

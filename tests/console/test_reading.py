@@ -3,11 +3,17 @@
 import asyncio
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from amends import RunStatus
+from amends.console.web import Actor, Role, views
+from amends.console.web.views import Views
+from amends.errors import LogUnavailable
 from amends.projections import AuditView, CommandKind, Sealer, verify
 from amends.testing.postgres_server import execute
 from tests.console.scene import DETAIL, Served, caught_up, on, served
@@ -130,6 +136,8 @@ def test_runs_are_searched_page_by_page(shared_log_url: str) -> None:
         (f"/api/runs?cursor={forged('2026-01-01T00:00:00', 1)}", 422, "cursor"),
         (f"/api/runs?cursor={forged('0001-01-01T00:00:00+23:00', 1)}", 422, "cursor"),
         (f"/api/commands?cursor={forged(None, -1)}", 422, "cursor"),
+        (f"/api/commands?cursor={forged('2026-01-01T00:00:00+00:00', 1)}", 422, "cursor"),
+        (f"/api/runs?cursor={forged(None, 1)}", 422, "cursor"),
         ("/api/runs?odd=1", 422, "query.odd"),
         ("/api/runs?saga=%00", 422, "query.saga"),
         ("/api/runs?text=x", 403, "query.text"),
@@ -149,6 +157,24 @@ def test_what_cannot_be_read_says_why(path: str, status: int, field: str | None,
         assert (response.status_code, problem["status"], problem.get("field")) == (status, status, field), problem
         assert problem["type"].startswith("urn:amends:problem:")
         assert problem["detail"]
+
+    on(sqlite_url, look)
+
+
+def test_times_are_taken_as_on_the_page(sqlite_url: str) -> None:
+    async def look(console: Served) -> None:
+        await console.run("buy", run_id="r")
+        await caught_up(console)
+        client = console.as_("viewer")
+        for since in ("7d", "30m", "2026-01-01", "2026-01-01T08:00:00Z"):
+            assert len((await client.get("/api/runs", params={"since": since})).json()["runs"]) == 1, since
+            assert (await client.get("/api/counts", params={"since": since})).json()["counts"], since
+        assert (await client.get("/api/runs", params={"until": "1h"})).json()["runs"] == []
+        for path in ("/api/runs", "/api/counts", "/figures"):
+            wrong = (await client.get(path, params={"since": "yesterday"})).json()
+            assert wrong["detail"] == "query.since: use so long ago (30m, 2h, 7d), or a time in ISO 8601"
+        wrong = (await client.get("/api/runs", params={"tag": "odd"})).json()
+        assert wrong["detail"] == "query.tag: is not NAME=VALUE"
 
     on(sqlite_url, look)
 
@@ -179,6 +205,79 @@ def test_a_view_of_payloads_is_on_record(shared_log_url: str) -> None:
         assert (verified.breach, verified.event_count) == (None, len(events) + 3)
 
     on(shared_log_url, look)
+
+
+def test_who_reads_the_texts_of_errors_is_on_record(shared_log_url: str) -> None:
+    """Once an hour for each run and token, as lists are looked at again and again; a search for a text each time.
+
+    What was searched for is not in the record, which those may read who do not see payloads.
+    """
+
+    async def look(console: Served) -> None:
+        await console.run("buy", item="declined", run_id="failed")
+        await console.run("jam", run_id="parked")
+        await console.run("buy", run_id="fine")
+        await caught_up(console)
+        for name in ("viewer", "reader", "clerk"):
+            client = console.as_(name)
+            for path in (
+                "/api/runs?state=compensated",
+                "/api/runs",
+                "/api/runs",
+                "/api/runs/parked",
+                "/",
+                "/run?id=failed",
+            ):
+                assert (await client.get(path)).status_code == 200
+        for text in ("4111", "4111-1111", "4111-1112"):
+            assert (await console.as_("reader").get("/api/runs", params={"text": text})).status_code == 200
+        await console.as_("admin").get("/", params={"text": "4111"})
+        again: Any = {"json": {"input": {"item": "declined"}}, "headers": {"Idempotency-Key": "k"}}
+        started = await console.as_("admin").post("/api/sagas/buy/runs?wait_seconds=20", **again)
+        await caught_up(console)
+        commands = (await console.as_("viewer").get("/api/commands")).json()["commands"]
+        texts, search = "texts of errors", "a search for a text of errors"
+        searched = [("reader", "*", search)] * 3 + [("admin", "*", search)]
+        assert [(each["by"], each["run_id"], each["reason"]) for each in reversed(commands)] == [
+            *((name, run_id, texts) for name in ("reader", "clerk") for run_id in ("failed", "parked")),
+            *searched,
+            ("admin", "failed", texts),
+            ("admin", started.json()["run_id"], texts),
+        ]
+
+    on(shared_log_url, look)
+
+
+def test_a_page_of_many_failed_runs_is_one_write(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None when it is looked at again, and one when that was long ago. What is not written is not on record."""
+
+    async def look(console: Served) -> None:
+        recorded = Views(console.coordinator)
+        host, _ = console.coordinator.runs.opened()
+        append, written = host.log.append, []
+
+        async def counted(stream: str, version: int, records: Sequence[Any]) -> None:
+            written.append(len(records))
+            if len(written) == 1:
+                raise LogUnavailable
+            await append(stream, version, records)
+
+        host.log.append = counted  # type: ignore[method-assign, assignment]
+        reader, page = Actor("reader", Role.VIEWER, payloads=True), [f"r{number}" for number in range(1_000)]
+        with pytest.raises(LogUnavailable):
+            await recorded.record_texts(reader, page)
+        for _ in range(2):
+            await recorded.record_texts(reader, page)
+        assert written == [1_000, 1_000]
+        await recorded.record_texts(reader, ["another", *page])
+        monkeypatch.setattr(views, "TEXTS_LAST", timedelta(0))
+        monkeypatch.setattr(views, "MAX_REMEMBERED", 10)
+        await recorded.record_texts(reader, page[:20])
+        assert written[2:] == [1, 20]
+        assert len(recorded._texts) == 10
+        host.log.append = append  # type: ignore[method-assign]
+
+    on(sqlite_url, look)
 
 
 def test_a_log_in_memory_is_served_but_not_searched() -> None:

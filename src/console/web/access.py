@@ -14,7 +14,10 @@ from .roles import LOCAL, Actor, Role
 from .settings import ConsoleSettings
 from .tokens import bearer
 
-__all__ = ["actor_of", "check_host", "check_origin", "check_role", "check_size"]
+__all__ = ["HEADER_BYTES", "actor_of", "check_head", "check_host", "check_origin", "check_role", "check_size"]
+
+HEADER_BYTES = 32 << 10
+"""How large all headers of a request may be together."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="amends"'}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -35,6 +38,22 @@ def hostname(host: str) -> str:
     """Return a `Host` without its port."""
     name, colon, port = host.strip().lower().rpartition(":")
     return name if colon and port.isdecimal() and not name.endswith(":") else host.strip().lower()
+
+
+def check_head(request: HTTPConnection) -> None:
+    """Do nothing if the headers of a request can be taken, and say in one way only where its body ends.
+
+    A server's own limit holds for headers that it has to wait for, not for those that come at once.
+
+    Raises:
+        Problem: they are too large; or there are two lengths, of which a proxy may have believed the other one
+            (RFC 9112, 6.3).
+    """
+    if sum(len(name) + len(value) + len(": \r\n") for name, value in request.headers.raw) > HEADER_BYTES:
+        raise Problem(431, "headers-too-large", f"use at most {HEADER_BYTES:,} bytes of headers")
+    if "content-length" in request.headers and "transfer-encoding" in request.headers:
+        said = "send a Content-Length or a Transfer-Encoding, not both"
+        raise Problem(400, "two-lengths", said, field="Content-Length", headers={"Connection": "close"})
 
 
 def check_size(request: HTTPConnection, limit_bytes: int) -> None:

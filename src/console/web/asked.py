@@ -1,11 +1,25 @@
 """What requests bring: bodies and queries, as models. The checks are the library's own; these say what JSON must be."""
 
+import argparse
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
+from ...actions.action import checked_name
+from ...errors import DefinitionError
 from ...saga.events import ParkReason, RunStatus
+from ..moments import SPAN, moment
 
 __all__ = [
     "Counted",
@@ -45,7 +59,24 @@ def _storable(text: str) -> str:
     return text
 
 
-Time = Annotated[datetime, AfterValidator(_aware)]
+def _moment(value: object, taken: ValidatorFunctionWrapHandler) -> object:
+    """So long ago, as on the command line, or a time."""
+    try:
+        return moment(value) if isinstance(value, str) and SPAN.fullmatch(value.strip()) else taken(value)
+    except (ValidationError, argparse.ArgumentTypeError):
+        raise ValueError("use so long ago (30m, 2h, 7d), or a time in ISO 8601") from None
+
+
+def _signal_name(name: str) -> str:
+    try:
+        return checked_name("signal", name)
+    except DefinitionError:
+        raise ValueError("use 1 to 128 letters, digits and _ . : -") from None
+
+
+Time = Annotated[
+    datetime, WrapValidator(_moment), AfterValidator(_aware), WithJsonSchema({"type": "string", "examples": ["7d"]})
+]
 Text = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
 
 
@@ -89,7 +120,9 @@ class Waiver(Reason):
 class SignalSaid(_Asked):
     """What a run is told."""
 
-    name: str = Field(description="the signal's name, as in `run.wait_for(NAME)`")
+    name: Annotated[str, AfterValidator(_signal_name)] = Field(
+        description="the signal's name, as in `run.wait_for(NAME)`"
+    )
     payload: Any = Field(None, description="of the type that the saga declares for it")
     key: str | None = Field(
         None, min_length=1, max_length=200, description="one with the same key is taken once; or an Idempotency-Key"
@@ -113,7 +146,7 @@ class RunsAsked(Paged):
     tag: Annotated[tuple[str, str], BeforeValidator(_tag)] | None = Field(
         None, description="NAME=VALUE", json_schema_extra={"type": "string"}
     )
-    since: Time | None = Field(None, description="started then or later, ISO 8601")
+    since: Time | None = Field(None, description="started then or later: `30m`, `7d`, or ISO 8601")
     until: Time | None = Field(None, description="started before then")
     text: Text | None = Field(None, description="whose error holds this text; needs the right to see payloads")
     waiting: bool = Field(False, description="running, and at a wait for a signal, a time or a lock")
@@ -122,7 +155,7 @@ class RunsAsked(Paged):
 class Counted(_Asked):
     """A range of time."""
 
-    since: Time | None = Field(None, description="started then or later, ISO 8601")
+    since: Time | None = Field(None, description="started then or later: `30m`, `7d`, or ISO 8601")
     until: Time | None = Field(None, description="started before then")
 
 

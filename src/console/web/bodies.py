@@ -37,7 +37,7 @@ async def body_of(request: Request, model: type[M], settings: ConsoleSettings) -
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise invalid(error, "body") from None
+        raise invalid(error, "body", model.model_fields) from None
 
 
 async def bytes_of(request: Request, settings: ConsoleSettings) -> bytes:
@@ -74,4 +74,4 @@ def query_of(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise invalid(error, "query") from None
+        raise invalid(error, "query", model.model_fields) from None

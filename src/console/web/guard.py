@@ -4,7 +4,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .access import actor_of, check_host, check_origin, check_size
+from .access import actor_of, check_head, check_host, check_origin, check_size
 from .problems import Problem
 from .rates import Rates
 from .roles import Actor
@@ -91,6 +91,7 @@ class Guard:
         await self._app(inner, body.receive, with_headers)
 
     async def _admit(self, request: HTTPConnection) -> tuple[Actor | None, Session | None]:
+        check_head(request)
         check_size(request, self._settings.body_limit_bytes)
         check_host(request, self._settings.allowed_hosts)
         check_origin(request, self._settings.allowed_origins)

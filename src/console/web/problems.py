@@ -5,7 +5,7 @@ they learn that it is so, and no more.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -130,11 +130,27 @@ def too_large(limit_bytes: int) -> Problem:
     return Problem(413, "body-too-large", said, field="body", facts={"limit_bytes": limit_bytes})
 
 
-def invalid(error: ValidationError, where: str) -> Problem:
-    """Return what a caller is told of a body or a query that does not fit; without the values that they sent."""
+def invalid(error: ValidationError, where: str, known: Iterable[str]) -> Problem:
+    """Return what a caller is told of a body or a query that does not fit; without the values that they sent.
+
+    Args:
+        error: what pydantic says of it.
+        where: what the names of the fields begin with.
+        known: the fields that there are.
+    """
     found = [
-        FieldProblem(field=".".join(map(str, (where, *each["loc"]))), problem=each["msg"])
+        FieldProblem(field=".".join(map(str, (where, *each["loc"]))), problem=_said(each["type"], each["msg"], known))
         for each in error.errors(include_url=False, include_context=False, include_input=False)[:20]
     ]
     facts = {"errors": [each.model_dump() for each in found]}
     return Problem(422, "invalid-value", f"{found[0].field}: {found[0].problem}", field=found[0].field, facts=facts)
+
+
+def _said(kind: str, message: str, known: Iterable[str]) -> str:
+    """Return what is wrong in words for clients, who know neither pydantic nor our classes."""
+    match kind:
+        case "extra_forbidden":
+            return f"is not known; use {', '.join(known)}"
+        case "model_type" | "model_attributes_type":
+            return "send an object, in braces"
+    return message.removeprefix("Value error, ")

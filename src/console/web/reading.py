@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from starlette.responses import Response
 
-from ...errors import UnknownName
-from ...projections import RunFilter
+from ...projections import AuditPage, AuditRun, RunFilter
 from ...saga.events import Event
 from ...saga.ids import checked_run_id
 from ...saga.state import fold
@@ -22,11 +21,11 @@ from .answers import (
 )
 from .asked import RunsAsked
 from .problems import Problem
-from .shown import VALUES, event_shown, run_of_audit_shown, run_shown
+from .shown import VALUES, event_shown, has_text, has_texts, run_of_audit_shown, run_shown
 from .table import Ask
 from .waiting import rested, result_of
 
-__all__ = ["commands", "counts", "events", "run", "runs", "undo_plan"]
+__all__ = ["commands", "counts", "events", "found_runs", "registered", "run", "runs", "undo_plan"]
 
 
 async def runs(ask: Ask) -> Response:
@@ -37,9 +36,19 @@ async def runs(ask: Ask) -> Response:
         raise Problem(403, "right-missing", said, field="query.text")
     names = ("state", "saga", "action", "tag", "since", "until", "text", "parked_reason", "waiting")
     where = RunFilter(**{name: getattr(query, name) for name in names})
-    page = await ask.console.found(ask.console.audit.runs(where, limit=query.limit, cursor=query.cursor))
+    page = await found_runs(ask, where, limit=query.limit, cursor=query.cursor)
     shown = [run_of_audit_shown(each, payloads=ask.actor.payloads) for each in page.rows]
     return answer(RunPage(runs=shown, next=page.next))
+
+
+async def found_runs(ask: Ask, where: RunFilter, *, limit: int, cursor: str | None = None) -> AuditPage[AuditRun]:
+    """Return a page of runs. Who sees texts of errors, or searches them, is on record before that."""
+    audit = ask.console.audit
+    if where.text:
+        await ask.console.views.record_search(ask.actor)
+    page = await ask.console.found(audit.runs(where, limit=limit, cursor=cursor))
+    await ask.console.views.record_texts(ask.actor, [each.run_id for each in page.rows if has_text(each)])
+    return page
 
 
 async def run(ask: Ask) -> Response:
@@ -47,6 +56,8 @@ async def run(ask: Ask) -> Response:
     run_id = checked_run_id(ask.path("run_id"))
     await rested(ask, run_id)
     found = await ask.console.coordinator.runs.events(run_id)
+    if has_texts(found):
+        await ask.console.views.record_texts(ask.actor, [run_id])
     output, failure = await result_of(ask, fold(run_id, found))
     shown = run_shown(run_id, found, payloads=ask.actor.payloads)
     return answer(RunShown(**shown, output=output, failure=failure))
@@ -114,7 +125,8 @@ def registered(kind: str, name: str, known: list[str]) -> None:
     """Do nothing if there is an action or saga of this name.
 
     Raises:
-        UnknownName: there is none.
+        Problem: there is none.
     """
     if name not in known:
-        raise UnknownName(kind, name[:128], known)
+        facts = {"kind": kind, "name": name[:128]}
+        raise Problem(404, "unknown-name", f"no {kind} {name[:128]!r}; GET /api/{kind}s lists them", facts=facts)

@@ -12,7 +12,10 @@ from .table import Endpoint
 __all__ = ["api_routes"]
 
 _PREFER = {"Prefer": "`wait=N`: wait up to N seconds for the run to end or to be parked"}
-_KEYED = {"Idempotency-Key": "the same key starts one run; of 1 to 200 printable ASCII characters, for each token"}
+_KEYED = {
+    "Idempotency-Key": "the same key starts one run, with the tags and the deadline of the first request; of 1 to 200 "
+    "printable ASCII characters, for each token"
+}
 _SUMMARIES = {
     "cancel": "Call a run off: nothing new is done, and what was done is undone",
     "retry": "Let a parked run try again what it could not do",

@@ -10,10 +10,11 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .access import HEADER_BYTES
+
 __all__ = ["serve_until"]
 
 HEADER_SECONDS = 10.0
-HEADER_BYTES = 32 << 10
 CONNECTION_LIMIT = 1_000
 CLOSE_SECONDS = 10
 
@@ -69,20 +70,28 @@ class _Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_expecting()
+        self._stop_expecting_if_begun()
 
     def on_response_complete(self) -> None:
         self._expect_headers()
         super().on_response_complete()
+        # That has begun with the next request if it was sent together with this one.
+        self._stop_expecting_if_begun()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_expecting()
         super().connection_lost(exc)
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: uvicorn would tell the log to install what we do not speak, whenever a client asks for it."""
+
     def _expect_headers(self) -> None:
         self._stop_expecting()
         self._headers_due = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _stop_expecting_if_begun(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_expecting()
 
     def _stop_expecting(self) -> None:
         if self._headers_due is not None:

@@ -4,7 +4,7 @@ Kept from them: inputs, outputs, payloads of signals, and the texts of errors, w
 people said (who, why) and the classes of errors are shown to all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...saga.events import Event, FailingReason
 from ..show_json import run_json
 from .json_text import stored_value
 
-__all__ = ["VALUES", "event_shown", "run_of_audit_shown", "run_shown"]
+__all__ = ["VALUES", "event_shown", "has_text", "has_texts", "run_of_audit_shown", "run_shown"]
 
 VALUES = ("input", "output", "payload")
 """The fields of events that hold what a user gave."""
@@ -61,6 +61,23 @@ def run_shown(run_id: str, events: Sequence[Event], *, payloads: bool) -> dict[s
         if note["kind"] in _NOTES_OF_MACHINES and not (note["kind"] == "failing" and is_of_people):
             note["text"] = note["text"].partition(":")[0]
     return shown
+
+
+def has_texts(events: Iterable[Event]) -> bool:
+    """Tell whether something of events is kept back as the text of an error."""
+    return any(
+        isinstance(event, e.RunParked)
+        or (
+            getattr(event, "error", None) is not None
+            and not (isinstance(event, e.RunFailing) and event.reason in _OF_PEOPLE)
+        )
+        for event in events
+    )
+
+
+def has_text(run: AuditRun) -> bool:
+    """Tell whether something of a run of the audit view is kept back as the text of an error."""
+    return run_of_audit_shown(run, payloads=False) != run
 
 
 def run_of_audit_shown(run: AuditRun, *, payloads: bool) -> AuditRun:

@@ -9,7 +9,7 @@ import re
 
 from starlette.responses import Response
 
-from ...errors import InvalidValue
+from ...errors import InvalidValue, RunConflict
 from ...saga.definition import INVOKE_PREFIX
 from ...saga.handle import RunHandle
 from ...saga.ids import derived_uuid
@@ -45,17 +45,15 @@ async def _start(ask: Ask, saga: str) -> Response:
     run_id = _run_id(ask, body)
     waits = wait_seconds(ask)
     handle = await _placed(ask, saga, body, _tags(ask, body), run_id)
-    state = await rested(ask, handle.run_id)
+    # Who does not wait is told of a run that is at rest already: it may have been started long ago.
+    state = await rested(ask, handle.run_id) or await ask.console.coordinator.runs.state(handle.run_id)
     root = ask.request.scope.get("root_path", "")
     headers = {"Location": f"{root}/api/runs/{handle.run_id}"}
     if waits and "prefer" in ask.request.headers:
         headers["Preference-Applied"] = f"wait={waits:.0f}"
-    if state is None:
-        shown = RunStarted(run_id=handle.run_id, status=await handle.status(), at_rest=False)
-        return answer(shown, 202, headers)
     output, failure = await result_of(ask, state)
-    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=True, output=output, failure=failure)
-    return answer(shown, 200, headers)
+    shown = RunStarted(run_id=state.run_id, status=state.status, at_rest=state.at_rest, output=output, failure=failure)
+    return answer(shown, 200 if state.at_rest else 202, headers)
 
 
 async def _placed(ask: Ask, saga: str, body: Start, tags: dict[str, str], run_id: str | None) -> "RunHandle[object]":
@@ -64,6 +62,13 @@ async def _placed(ask: Ask, saga: str, body: Start, tags: dict[str, str], run_id
             return await ask.console.coordinator.start(
                 saga, body.input, run_id=run_id, tags=tags, deadline_seconds=body.deadline_seconds
             )
+    except RunConflict as conflict:
+        if idempotency_key(ask) is None:
+            raise Problem(409, "run-conflict", str(conflict), field="body.run_id", facts={"run_id": run_id}) from None
+        other = conflict.difference
+        said = f"this Idempotency-Key has started a run with another {other}; use another key, or the same {other}"
+        facts = {"run_id": conflict.run_id}
+        raise Problem(409, "run-conflict", said, field="Idempotency-Key", facts=facts) from None
     except TimeoutError:
         said = "nothing was free to run it, and nobody knows whether it was started; ask again with the same key"
         raise Problem(503, "no-place", said, headers={"Retry-After": "5"}) from None

@@ -60,4 +60,6 @@ async def result_of(ask: Ask, state: RunState) -> tuple[Any, Failure | None]:
         return None, None
     failed = run_failed(state)
     reason = failed.reason if payloads else None
+    if reason is not None:
+        await ask.console.views.record_texts(ask.actor, [state.run_id])
     return None, Failure(action=failed.action, reason=reason, remaining=list(failed.remaining))

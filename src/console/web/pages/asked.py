@@ -1,10 +1,9 @@
 """What the addresses of pages ask for: the conditions of the API, as a form writes them, with empty fields."""
 
-import argparse
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...moments import moment
 from ..asked import RunsAsked, Time
@@ -13,29 +12,13 @@ from ..telling import SAID
 __all__ = ["FiguresAsked", "ListAsked", "OneRunAsked"]
 
 
-def _moment(value: object) -> object:
-    """So long ago (`7d`), or a time, as on the command line."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return moment(value)
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(str(error)) from None
-
-
 def _given(raw: Any) -> Any:
     """Leave out the fields of a form that nobody has filled in."""
     return {name: value for name, value in raw.items() if value != ""} if isinstance(raw, dict) else raw
 
 
-Moment = Annotated[Time, BeforeValidator(_moment)]
-
-
 class ListAsked(RunsAsked):
     """Which runs are listed."""
-
-    since: Moment | None = Field(None, description="started then or later: `30m`, `7d`, or ISO 8601")
-    until: Moment | None = Field(None, description="started before then")
 
     _given = model_validator(mode="before")(_given)
 
@@ -50,8 +33,8 @@ class FiguresAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Moment | None = Field(None, description="of runs started then or later; of the last 7 days if left out")
-    until: Moment | None = Field(None, description="started before then")
+    since: Time | None = Field(None, description="of runs started then or later; of the last 7 days if left out")
+    until: Time | None = Field(None, description="started before then")
 
     _given = model_validator(mode="before")(_given)
 

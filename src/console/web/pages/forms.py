@@ -49,7 +49,7 @@ async def read_form(ask: Ask, model: type[M]) -> tuple[M, str]:
     try:
         return model.model_validate(given), secret
     except ValidationError as error:
-        raise invalid(error, "form") from None
+        raise invalid(error, "form", model.model_fields) from None
 
 
 def check_from_here(request: Request, secret: str, expected: str) -> None:

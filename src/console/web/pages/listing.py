@@ -14,6 +14,7 @@ from ....saga.events import ParkReason, RunStatus
 from ...filters import CONDITIONS
 from ...standing import stands, why
 from ..problems import Problem
+from ..reading import found_runs
 from ..shown import run_of_audit_shown
 from ..table import Ask
 from .asked import FiguresAsked, ListAsked
@@ -35,11 +36,10 @@ async def runs(ask: Ask) -> Response:
         said = "to search the texts of errors is to see them, which needs the right to see payloads"
         raise Problem(403, "right-missing", said, field="text")
     where = RunFilter(**{name: getattr(query, name) for name in CONDITIONS})
-    audit, in_time = ask.console.audit, ask.console.found
-    found = await in_time(audit.runs(where, limit=query.limit, cursor=query.cursor))
+    found = await found_runs(ask, where, limit=query.limit, cursor=query.cursor)
     parked = None
     if not query.is_filtered:
-        parked = await in_time(audit.runs(RunFilter(state=RunStatus.PARKED), limit=PARKED_COUNT))
+        parked = await found_runs(ask, RunFilter(state=RunStatus.PARKED), limit=PARKED_COUNT)
     counts = await _counts(ask)
     return page(
         ask,

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from ....saga.events import RunCompleted
 from ....saga.ids import checked_run_id
 from ..problems import Problem
+from ..shown import has_texts
 from ..streaming import stream
 from ..table import Ask
 from .asked import OneRunAsked
@@ -19,7 +20,7 @@ __all__ = ["run", "run_stream"]
 
 
 async def run(ask: Ask) -> Response:
-    """Answer with the page of a run. Who sees values is on record before they are sent."""
+    """Answer with the page of a run. Who sees values, or texts of errors, is on record before they are sent."""
     query: OneRunAsked = ask.query
     run_id = checked_run_id(query.id)
     if query.step and not ask.actor.payloads:
@@ -31,6 +32,8 @@ async def run(ask: Ask) -> Response:
     if query.step:
         what = "values of the run" if query.step == RUN else f"values of step {query.step}"
         await ask.console.views.record(ask.actor, run_id, what)
+    if has_texts(events):
+        await ask.console.views.record_texts(ask.actor, [run_id])
     return page(ask, "run.html", view=view, query=query, version=len(events))
 
 
