@@ -11,7 +11,7 @@ __all__ = ["ACCESS_TYPES", "PayloadsViewed"]
 
 
 class PayloadsViewed(Event):
-    """Somebody is shown inputs, outputs or payloads of a run."""
+    """Somebody is shown inputs, outputs, payloads or texts of errors of a run."""
 
     TOPIC: ClassVar[str] = "amends.saga.access:PayloadsViewed"
     run_id: str

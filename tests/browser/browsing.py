@@ -103,7 +103,8 @@ class Visit:
         return page
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        is_its_own = message.location["url"].endswith("/favicon.ico")  # Which it asks of any host, whenever it likes.
+        if message.type in ("error", "warning") and not is_its_own:
             self.complaints.append(f"{message.type}: {message.text} at {message.location}")
 
     async def _asked(self, dialog: Dialog) -> None:
