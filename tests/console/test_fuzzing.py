@@ -1,6 +1,6 @@
 """Requests drawn from the OpenAPI document, fitting and unfitting: whatever is sent, the fault is never ours.
 
-300 of them with the suite; `AMENDS_FUZZ=20000` asks for so many, spread over the operations.
+200 of them with the suite; `AMENDS_FUZZ=20000` asks for so many, spread over the operations.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from schemathesis import GenerationMode
 
 from tests.console.scene import SECRETS, served
 
-REQUEST_COUNT = int(os.environ.get("AMENDS_FUZZ", "300"))
+REQUEST_COUNT = int(os.environ.get("AMENDS_FUZZ", "200"))
 RUNS = ("done", "failed", "parked", "waiting", "shop/1")
 AUTH = {"Authorization": f"Bearer {SECRETS['admin']}"}
 
