@@ -37,11 +37,8 @@ demo: $(READY)
 demo-page: $(READY)
 	@$(BIN)/amends demo --page $(ARGS)
 
-# Half as many again as there are cores: many tests wait for other processes.
-WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) * 3 // 2)')
-
 test: $(READY)
-	@$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=logical --dist=worksteal $(ARGS)
 
 # Each looks at everything, and all of them are run, so that one round shows all there is to mend.
 check: $(READY)

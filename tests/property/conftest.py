@@ -1,4 +1,4 @@
-"""How many examples each property gets: 200, or what the profile named by HYPOTHESIS_PROFILE says."""
+"""How many examples each property gets: 130, or what the profile named by HYPOTHESIS_PROFILE says."""
 
 import os
 
@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 _CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
-settings.register_profile("session", max_examples=200, deadline=None, suppress_health_check=_CHECKS)
+settings.register_profile("session", max_examples=130, deadline=None, suppress_health_check=_CHECKS)
 settings.register_profile("campaign", max_examples=2_000, deadline=None, suppress_health_check=_CHECKS)
 settings.register_profile("glance", max_examples=20, deadline=None, suppress_health_check=_CHECKS)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "session"))
